@@ -1,0 +1,7 @@
+"""Storage resources: where input comes from and results go."""
+
+from blocks.storage.local import LocalStorage
+from blocks.storage.resource import StorageResource, joined
+from blocks.storage.sftp import SFTPStorage
+
+__all__ = ["LocalStorage", "SFTPStorage", "StorageResource", "joined"]

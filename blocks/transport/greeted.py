@@ -1,0 +1,78 @@
+"""A running script's output, as it comes through a login shell: what all transports have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import deque
+from time import monotonic
+
+from blocks.errors import CommandFailed, Unreachable
+from blocks.transport.transport import GREETING, Result, Stream
+from blocks.tree import BLOCK
+
+TAIL = 16 * 1024  # bytes kept of standard error, and of what came before the greeting
+
+
+class GreetedStream(Stream):
+    """A stream that passes over everything before the greeting, and keeps what arrived before it was asked for."""
+
+    def __init__(self, name: str, silence: float | None) -> None:
+        self._name, self._silence = name, silence
+        self._noise: bytes | None = b""  # None after the greeting
+        self._kept = deque[memoryview]()
+        self._ended = False
+
+    @abstractmethod
+    def _receive(self, size: int, seconds: float | None) -> bytes | None:
+        """Bytes as they come, all that are there: empty once the script has ended, None if none came in so many seconds."""
+
+    @abstractmethod
+    def _finish(self) -> tuple[int, str]:
+        """The exit code of the ended script, and the end of its standard error."""
+
+    def read(self, size: int, /) -> bytes:
+        if not self._kept and not self._arrives(size, self._silence):
+            raise Unreachable(f"{self._name} said nothing for {self._silence:g} seconds; it may be down or overloaded.")
+        if not self._kept:
+            return b""
+        block = self._kept.popleft()
+        if len(block) > size:
+            self._kept.appendleft(block[size:])
+        return bytes(block[:size])
+
+    def poll(self, seconds: float) -> bool:
+        try:
+            return bool(self._kept) or self._arrives(BLOCK, seconds)
+        except (Unreachable, CommandFailed):
+            return True  # read raises it again
+
+    def wait(self) -> Result:
+        output = bytearray()
+        while block := self.read(BLOCK):
+            output += block
+        exit_code, errors = self._finish()
+        return Result(exit_code, bytes(output), errors)
+
+    def _arrives(self, size: int, seconds: float | None) -> bool:
+        """Wait until there is something to read or the script has ended; False if neither happens in so many seconds."""
+        deadline = None if seconds is None else monotonic() + seconds
+        while not self._kept and not self._ended:
+            block = self._receive(size, None if deadline is None else max(0.0, deadline - monotonic()))
+            if block is None:
+                return False
+            self._keep(block)
+        if self._ended and self._noise is not None:
+            raise CommandFailed(f"{self._name}: the login shell ended without running anything; it said: {self._complaint()}")
+        return True
+
+    def _keep(self, block: bytes) -> None:
+        self._ended = not block
+        if self._noise is not None:
+            noise, greeting, block = (self._noise + block).partition(GREETING)
+            self._noise = None if greeting else noise[-TAIL:]
+        if block:
+            self._kept.append(memoryview(block))
+
+    def _complaint(self) -> str:
+        words = (self._noise or b"").decode("utf-8", "replace") + self._finish()[1]
+        return " ".join(words.split()) or "nothing"

@@ -1,0 +1,5 @@
+"""``python -m cli`` is ``chiminey``."""
+
+from cli.main import main
+
+main()

@@ -1,0 +1,159 @@
+"""Carrying out what was asked: here, to its end, or left behind in a process of its own. How it ended is told either way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from blocks.errors import ChimineyError, InvalidRequest, RunCancelled, unexpected
+from cli import answer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flows.result import RunResult
+    from flows.view import View
+
+COMPLETED_WITH_FAILURES = 3
+_DETACH_SECONDS = 120.0
+
+Start = Callable[["list[View]"], Coroutine[Any, Any, "RunResult"]]
+
+
+def to_the_end(prepare: Callable[[], Start], run: str, as_json: bool) -> None:
+    """Run, show how it goes and how it ended, and leave with the exit code that says so. ``run`` is its id or name."""
+    interrupted = _heed_interrupts(run)
+    with _failures_told(run, as_json, begun=False):
+        start = prepare()
+    with _failures_told(run, as_json, begun=True):
+        result = _shown(start, interrupted.is_set)
+    if as_json:
+        answer.give(result.model_dump_json())
+    _summarise(result)
+    if result.state == "completed-with-failures":
+        raise typer.Exit(COMPLETED_WITH_FAILURES)
+
+
+@contextmanager
+def _failures_told(run: str, as_json: bool, *, begun: bool) -> Generator[None]:
+    """Tell how far a run came that ended with an error; the error itself is told by the main program."""
+    try:
+        yield
+    except typer.Exit:  # it is told already
+        raise
+    except ChimineyError as error:
+        _tell_failure(run, error, as_json, begun)
+        raise
+    except KeyboardInterrupt:
+        _tell_failure(run, RunCancelled("the run was interrupted before it began"), as_json, begun)
+        raise
+    except Exception as error:
+        _tell_failure(run, ChimineyError(unexpected(error)), as_json, begun)
+        raise
+
+
+def _shown(start: Start, is_interrupted: Callable[[], bool]) -> RunResult:
+    from cli.progress import Terminal
+    from flows.flow_call import run_here
+
+    with Terminal(is_interrupted) as terminal:
+        return run_here(start([terminal]))
+
+
+def _heed_interrupts(run_id: str) -> threading.Event:
+    """The first Ctrl-C ends the run and cleans up; a second one leaves it as it is.
+
+    Gives what is set by the first: the exception may be lost in a library that catches all, or in a callback.
+    """
+    interrupted = threading.Event()
+
+    def interrupt(_number: int, _frame: object) -> None:
+        if interrupted.is_set():
+            typer.echo(f"\nLeft as it is; 'chiminey resume {run_id}' goes on with it.", err=True)
+            os._exit(RunCancelled.exit_code)
+        interrupted.set()
+        typer.echo("\nStopping and cleaning up; press Ctrl-C again to leave it to 'chiminey resume'.", err=True)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    return interrupted
+
+
+def _tell_failure(run: str, error: ChimineyError, as_json: bool, begun: bool) -> None:
+    from flows.result import failure
+
+    result = failure(run, error)
+    if as_json:
+        answer.give(result.model_dump_json())
+    if begun and result.name:
+        onward = "'chiminey retry' runs again what failed" if result.tasks.failed else "'chiminey resume' goes on with it"
+        typer.echo(f"{_summary(result)}; 'chiminey show {result.name}' tells more, {onward}", err=True)
+
+
+def _summarise(result: RunResult) -> None:
+    for message in result.messages:
+        typer.echo(message, err=True)
+    typer.echo(f"{_summary(result)}\nresults: {result.output}", err=True)
+
+
+def _summary(result: RunResult) -> str:
+    counted = f"{result.tasks.completed} of {result.tasks.total} {'task' if result.tasks.total == 1 else 'tasks'} completed"
+    return f"{result.name}: {result.state.replace('-', ' ')}, {counted}"
+
+
+def leave_behind(run_id: str, name: str, as_json: bool, standard_input: Iterable[str | None]) -> None:
+    """The same command in a session of its own; back as soon as the run has begun, or has failed to."""
+    with _failures_told(run_id, as_json, begun=False):
+        if "-" in standard_input:
+            raise InvalidRequest("what is detached can't read standard input; put the sweep map into a file and give @FILE")
+        _leave_behind(run_id, name, as_json)
+
+
+def _leave_behind(run_id: str, name: str, as_json: bool) -> None:
+    from blocks.server import home
+    from flows.ledger import Ledger
+
+    log = home() / "logs" / f"{name}-{run_id}.log"
+    log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    command = [
+        sys.executable,
+        "-m",
+        "cli",
+        *(word for word in sys.argv[1:] if word not in ("--detach", "--json")),
+        "--run-id",
+        run_id,
+    ]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+    ledger = Ledger()
+    deadline = time.monotonic() + _DETACH_SECONDS
+    while (record := ledger.run(run_id)) is None:
+        if process.poll() is not None:
+            _tell_failure(run_id, InvalidRequest(*_errors(log)), as_json, begun=False)
+            raise typer.Exit(_failed_to_begin(log, process.returncode))
+        if time.monotonic() > deadline:
+            raise ChimineyError(f"the run has not begun after {_DETACH_SECONDS:.0f} seconds; its log is {log}")
+        time.sleep(0.1)
+    if as_json:
+        answer.give({"run_id": record.id, "name": record.name, "state": record.status})
+    else:
+        typer.echo(record.name)
+
+
+def _errors(log: Path) -> list[str]:
+    lines = log.read_text(errors="replace").splitlines()
+    return [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+
+
+def _failed_to_begin(log: Path, code: int) -> int:
+    typer.echo(log.read_text(errors="replace").strip(), err=True)
+    return code

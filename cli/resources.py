@@ -1,0 +1,201 @@
+"""``chiminey resource``: the compute and storage resources that runs can name."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from blocks.errors import ChimineyError, InvalidRequest
+from blocks.kinds import COMPUTE
+from blocks.mistakes import mistake, suggestion
+from cli import access, answer, values
+from cli.options import Json
+
+if TYPE_CHECKING:
+    from blocks.resource import Resource
+    from flows.resources import SavedResource
+
+
+app = typer.Typer(help="Compute and storage resources.", no_args_is_help=True, rich_markup_mode=None)
+Name = Annotated[str, typer.Argument(help="The name it is saved under.")]
+
+_UNSEEN = {
+    "password": "use --password, or --keep-password",
+    "passphrase": "use --passphrase",
+    "private_key": "name its file as private_key_file",
+}
+_ALIASES = {**values.JOB_ALIASES, "host": "hosts", "user": "username", "key": "private_key_file"}
+
+
+@app.command()
+def add(
+    kind: Annotated[str, typer.Argument(help=f"{', '.join(COMPUTE)}, local-storage or sftp.")],
+    name: Name,
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Such as host=me@login.example.org.")
+    ] = None,
+    password: Annotated[
+        bool, typer.Option("--password", help="Ask for the password once, and install a key instead of keeping it.")
+    ] = False,
+    keep_password: Annotated[
+        bool, typer.Option("--keep-password", help="Ask for the password and keep it, for hosts that take no key.")
+    ] = False,
+    passphrase: Annotated[bool, typer.Option("--passphrase", help="Ask for the passphrase of the private key.")] = False,
+    accept_host_key: Annotated[
+        bool, typer.Option("--accept-host-key", help="Trust the host key that is shown, from now on.")
+    ] = False,
+    no_check: Annotated[bool, typer.Option("--no-check", help="Save it without trying it.")] = False,
+) -> None:
+    """Save a resource, when it works."""
+    from cli import prefect
+
+    prefect.connect()
+    from flows import resources
+
+    kinds = resources.kinds()
+    if kind not in kinds:
+        raise InvalidRequest(f"there is no kind of resource {kind!r}; the kinds are {', '.join(kinds)}")
+    block = _made(kinds[kind], settings or [])
+    if passphrase:
+        block.passphrase = access.ask("passphrase")
+    if keep_password:
+        block.password = access.ask("password")
+    if password or accept_host_key or (not no_check and sys.stdin.isatty()):
+        access.trust(block, accept_host_key)
+    if password:
+        access.exchange(block, name, access.ask("password"))
+    try:
+        if not no_check:
+            _check(name, block)
+        resources.save(name, block)
+    except ChimineyError:
+        typer.echo(f"{name} is not saved", err=True)
+        if password:
+            access.withdraw(block, name, force=True)
+        raise
+    typer.echo(f"{name} is saved")
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """List the saved resources."""
+    from cli import prefect
+
+    prefect.connect()
+    from flows import resources
+
+    rows = [{"name": each.name, "kind": each.kind, "where": _where(each)} for each in resources.saved()]
+    if as_json:
+        answer.give(rows)
+    for row in [] if as_json else rows:
+        typer.echo(f"{row['name']:20} {row['kind']:14} {row['where']}")
+    if not rows and not as_json:
+        typer.echo("None is saved yet. For instance: chiminey resource add unix lab host=me@lab.example.org")
+
+
+@app.command()
+def show(name: Name) -> None:
+    """Show the settings of a resource; secrets stay hidden."""
+    for field, value in _settings(_found(name)).items():
+        typer.echo(f"{field}: {value}")
+
+
+@app.command()
+def check(name: Annotated[str | None, typer.Argument(help="The resource; without it, all.")] = None) -> None:
+    """Try resources, and say what was found."""
+    from cli import prefect
+
+    prefect.connect()
+    from flows import resources
+
+    worst = 0
+    for each in resources.saved() if name is None else resources.named(name):
+        try:
+            _check(each.name, each.block)
+        except ChimineyError as error:
+            typer.echo(f"{each.name}: {error}", err=True)
+            worst = max(worst, error.exit_code)
+    if worst:
+        raise typer.Exit(worst)
+
+
+@app.command()
+def remove(
+    name: Name, force: Annotated[bool, typer.Option("--force", help="Also when its key can't be removed from the hosts.")] = False
+) -> None:
+    """Forget a resource, and remove the key that was installed for it."""
+    block = _found(name)
+    from blocks.transport.ssh_access import SSHAccess
+
+    if isinstance(block, SSHAccess):
+        access.withdraw(block, name, force)
+    from flows import resources
+
+    resources.remove(name)
+    typer.echo(f"{name} is removed")
+
+
+def _found(name: str) -> Resource:
+    from cli import prefect
+
+    prefect.connect()
+    from flows import resources
+
+    return resources.find(name)
+
+
+def _made(kind: type[Resource], pairs: list[str]) -> Any:
+    """The resource with these settings; every wrong one is told at once."""
+    from pydantic import ValidationError
+
+    fields = kind.model_fields
+    given: dict[str, Any] = {}
+    found: list[str] = []
+    for key, text in values.split(pairs).items():
+        field = key if key in fields else _ALIASES.get(key, key)
+        if field not in fields:
+            found.append(f"there is no setting {key!r}; {suggestion(key, 'setting', list(kind.settings()))}")
+        elif "SecretStr" in str(fields[field].annotation):
+            found.append(
+                f"{field}: all users of this machine could read it on the command line; {_UNSEEN[field]}, or enter it "
+                "under Blocks in the Prefect UI"
+            )
+        else:
+            given[field] = values.setting(fields[field], text)
+    if ("hosts" in fields or "host" in fields) and not (given.get("hosts") or given.get("host")):
+        found.append("host: name the machine, such as host=me@login.example.org")
+    key_file = given.get("private_key_file")
+    if key_file and not Path(key_file).expanduser().is_file():
+        found.append(f"private_key_file: there is no file {key_file}")
+    try:
+        block = kind(**given)
+    except ValidationError as error:
+        details = [detail for detail in error.errors() if detail["type"] != "missing" or detail["loc"] != ("host",)]
+        found += [mistake(dict(detail), "setting", list(fields)) for detail in details]
+        raise InvalidRequest(*found) from error
+    if found:
+        raise InvalidRequest(*found)
+    return block
+
+
+def _check(name: str, block: Any) -> None:
+    for line in block.check():
+        typer.echo(f"{name}: {line}")
+
+
+def _settings(block: Resource) -> dict[str, Any]:
+    """Its settings, without the empty ones that are so by default."""
+    fields = type(block).model_fields
+    told = [(name, getattr(block, name), fields[name].get_default(call_default_factory=True)) for name in type(block).settings()]
+    return {name: value for name, value, default in told if value or value != default}
+
+
+def _where(saved: SavedResource) -> str:
+    try:
+        block: Any = saved.block
+    except InvalidRequest as error:
+        return str(error)
+    return block.describe() if hasattr(block, "describe") else ", ".join(access.destinations(block)) or "this machine"

@@ -1,0 +1,17 @@
+# Sees to it that LAMMPS is there: installs it where it may, else says who has to do what.
+command -v lmp >/dev/null 2>&1 && exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    export DEBIAN_FRONTEND=noninteractive
+    install='apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends lammps'
+    # shellcheck disable=SC2086 # words
+    $install || { apt-get -o DPkg::Lock::Timeout=300 update && $install; }
+fi
+command -v lmp >/dev/null 2>&1 && exit 0
+
+install='install LAMMPS, so that its command is lmp'
+for manager in apt-get dnf yum zypper; do
+    if command -v "$manager" >/dev/null 2>&1; then install="run: $manager install lammps"; break; fi
+done
+echo "LAMMPS is not installed on $(uname -n); an administrator of it should $install" >&2
+exit 1

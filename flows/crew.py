@@ -1,0 +1,60 @@
+"""The hosts of a run at work on one iteration, each looked after by a thread."""
+
+from __future__ import annotations
+
+from blocks.errors import ResourceError, RunFailed
+from flows.dispatch import Dispatch
+from flows.host_worker import HostWorker
+from flows.run import Run, on_all
+from flows.state import RunState
+
+
+class Crew:
+    """All hosts and all tasks of one iteration. Made anew from the ledger by a controller that resumes a run."""
+
+    def __init__(self, run: Run, state: RunState) -> None:
+        self._run = run
+        hosts = run.hosts("ready")
+        self._dispatch = Dispatch(run, state.iteration, run.ledger.tasks(run.id, state.iteration), hosts)
+        self._orphans = [host for host in run.hosts("lost", "failed") if self._dispatch.at_work(host)]
+        plan = run.plan(state)
+        self._workers = {host: HostWorker(run, self._dispatch, plan, state.iteration, host) for host in hosts}
+
+    def hand_out(self) -> None:
+        """Give every host its first chunk. A host that does not answer is left for ``work`` to judge."""
+        answers = on_all(self._workers, lambda host: self._workers[host].hand_out(), self._run.control.check)
+        for host, answer in answers.items():
+            if isinstance(answer, ResourceError):
+                self._run.view.message("warning", f"host {host.address} could not be given its first tasks: {answer}")
+            elif answer is not None:
+                raise answer
+
+    def work(self) -> None:
+        """Until every task has come to its end.
+
+        Raises:
+            RunFailed: tasks are left and no host to run them, or a time limit was passed; RunCancelled; LeaseLost.
+        """
+        for host in self._orphans:
+            self._dispatch.give_up(host, "it was lost before")
+        self._dispatch.show(now=True)
+        for worker in self._workers.values():
+            worker.start()
+        try:
+            while not self._dispatch.is_over():
+                self._dispatch.wait(0.1)
+                self._run.control.check()
+                self._dispatch.show()
+                self._check_workers()
+        finally:
+            for worker in self._workers.values():
+                worker.stop()
+        self._dispatch.show(now=True)
+
+    def _check_workers(self) -> None:
+        for worker in self._workers.values():
+            if worker.error is not None:
+                raise worker.error
+        if self._dispatch.is_stuck():
+            notes = "; ".join(f"{row['address']}: {row['note']}" for row in self._run.ledger.hosts(self._run.id) if row["note"])
+            raise RunFailed(f"no host is left to run the remaining tasks ({notes})")

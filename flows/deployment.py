@@ -1,0 +1,116 @@
+"""Connectors and the reaper as deployments on the Prefect server, so that they can be run from the UI."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+from prefect import Flow
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags, FlowFilter, FlowFilterName
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import IntervalSchedule
+from prefect.exceptions import ObjectNotFound
+
+from blocks.errors import NotFound
+from blocks.server.embedded import HEARTBEAT
+from blocks.server.worker import POOL
+from flows import resources
+from flows.connector import SmartConnector
+from flows.reaper_flow import reap
+from flows.sweep.flow import PREFIX
+
+TAG = "chiminey"
+SWEEP_TAG = "chiminey-sweep"
+PRESET_TAG = "chiminey-preset"
+REAP_EVERY = timedelta(minutes=10)
+
+
+def activate(connector: SmartConnector) -> str:
+    """Make, or renew, the deployments of a connector and of its sweeps; returns the full name of the first."""
+    with get_client(sync_client=True) as client:
+        _register_blocks()
+        deploy(client, connector.flow, connector.name, entrypoint(connector), [TAG])
+        deploy(client, connector.sweep_flow, f"{PREFIX}{connector.name}", f"{entrypoint(connector)}__sweep", [SWEEP_TAG])
+    return f"{connector.flow.name}/{connector.name}"
+
+
+def entrypoint(connector: SmartConnector) -> str:
+    """Where a worker finds the flow of a connector."""
+    return f"connectors.deployments.{connector.name.replace('-', '_')}"
+
+
+def deactivate(name: str) -> None:
+    """Take the deployments of a connector away, with those of its sweeps and presets.
+
+    Raises:
+        NotFound: it has none.
+    """
+    with get_client(sync_client=True) as client:
+        try:
+            deployment = client.read_deployment_by_name(f"chiminey-{name}/{name}")
+        except ObjectNotFound as error:
+            raise NotFound(f"{name!r} is not active") from error
+        client.delete_deployment(deployment.id)
+        with suppress(ObjectNotFound):
+            sweeps = client.read_deployment_by_name(f"chiminey-{PREFIX}{name}/{PREFIX}{name}")
+            client.delete_deployment(sweeps.id)
+        for each in of_presets(client, name):
+            client.delete_deployment(each.id)
+
+
+def of_presets(client: SyncPrefectClient, connector: str) -> list[DeploymentResponse]:
+    """The deployments that are a connector's presets."""
+    return client.read_deployments(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=[f"chiminey-{connector}"])),
+        deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=[PRESET_TAG])),
+    )
+
+
+def active() -> list[str]:
+    """The connectors that have a deployment."""
+    with get_client(sync_client=True) as client:
+        deployments = client.read_deployments(deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG])))
+    return sorted(deployment.name for deployment in deployments)
+
+
+def activate_reaper() -> UUID:
+    """Make, or renew, the deployment of the reaper, with its schedule."""
+    with get_client(sync_client=True) as client:
+        return deploy(client, reap, "reaper", "flows.reaper_flow.reap", [], every=REAP_EVERY)
+
+
+def deploy(
+    client: SyncPrefectClient, flow: Flow[..., Any], name: str, entrypoint: str, tags: list[str], every: timedelta | None = None
+) -> UUID:
+    """Make, or renew, a deployment."""
+    schedules = [DeploymentScheduleCreate(schedule=IntervalSchedule(interval=every), active=True)] if every else []
+    environment = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT)}
+    if folders := os.environ.get("CHIMINEY_PATH"):  # the home and the ledger are the worker's own; its URL may hold a password
+        absolute = [str(Path(folder).expanduser().absolute()) for folder in folders.split(os.pathsep) if folder]
+        environment["CHIMINEY_PATH"] = os.pathsep.join(absolute)
+    return client.create_deployment(
+        flow_id=client.create_flow(flow),
+        name=name,
+        entrypoint=entrypoint,
+        description=flow.description,
+        work_pool_name=POOL,
+        pull_steps=[],
+        tags=tags,
+        schedules=schedules,
+        concurrency_limit=1 if every else None,
+        parameter_openapi_schema=flow.parameters.model_dump_for_openapi(),
+        enforce_parameter_schema=True,
+        job_variables={"env": environment},
+    )
+
+
+def _register_blocks() -> None:
+    """Make the kinds of resource known to the server, so that the UI can make and choose them."""
+    for block in resources.kinds().values():
+        cast(Any, block).register_type_and_schema(_sync=True)

@@ -1,0 +1,255 @@
+"""Handing out the tasks of an iteration to hosts, in guided chunks, and keeping count of how they end.
+
+A chunk is a share of what is left, so that the first are large and the last are small: a slow host does not hold the run back,
+and the number of chunks grows with the number of hosts and hardly with that of tasks.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Any
+
+from blocks.work import Cause, Host, TaskEnd
+from flows.ledger import PayloadTask
+from flows.ledger.records import TaskStatus
+from flows.run import Run
+from flows.view import Progress
+
+SHOWN_FAILURES = 10  # told one by one; the rest are counted
+TABLE_SECONDS = 5.0
+BEGINNINGS = 2  # times that a host may leave no trace of a task, before that counts as an attempt
+ENDED = ("completed", "failed")
+
+
+class Dispatch:
+    """The tasks of one iteration on their way. Shared by the threads that look after the hosts."""
+
+    def __init__(self, run: Run, iteration: int, tasks: Sequence[PayloadTask], hosts: Sequence[Host]) -> None:
+        self._run = run
+        self._iteration = iteration
+        self.tasks = {task.id: task for task in tasks}
+        self._hosts = {host.id for host in hosts}
+        self._lock = threading.RLock()
+        self._queue = [task for task in tasks if task.status == "pending"]
+        self._running: dict[str, dict[str, set[int]]] = {}  # by host and batch: asked at every step, so never counted anew
+        self._open = sum(task.status not in ENDED for task in tasks)
+        self._over = threading.Condition(self._lock)
+        for task in tasks:
+            if task.status == "running":
+                self._of(task).add(task.id)
+        self._least = max(1, len(tasks) // (16 * max(1, len(hosts))))
+        self.expected = run.ledger.task_seconds(run.connector.name)  # that a task is likely to take; 0: nothing is known
+        self._untraced: Counter[int] = Counter()
+        self._queued: dict[str, tuple[frozenset[int], str]] = {}  # by host: the tasks that wait in its queue, and why
+        self._told = 0
+        self._shown = 0.0
+        self._listed = 0.0
+
+    def take(self, host: Host, slots: int) -> tuple[str, list[PayloadTask]] | None:
+        """The next chunk for a host, written to the ledger as a batch that is about to be submitted; None when there is none."""
+        with self._lock:
+            fit = (
+                [task for task in self._queue if task.host != host.id or len(self._hosts) == 1]
+                if self._retrying()
+                else self._queue
+            )
+            share = len(self._queue) if len(self._hosts) == 1 else ceil(len(self._queue) / (2 * len(self._hosts)))
+            fit = [task for task in fit if _growth(task) == _growth(fit[0])]
+            chunk = fit[: max(share, self._least, slots)] if len(self._hosts) > 1 else fit
+            if not chunk:
+                return None
+            taken = {task.id for task in chunk}
+            self._queue = [task for task in self._queue if task.id not in taken]
+            batch = f"{self._iteration}-{uuid.uuid4().hex[:12]}"
+            for task in chunk:
+                task.attempt += 1
+                task.host, task.batch = host.id, batch
+                self._move(task, "running")
+                task.exit_code, task.reason = None, ""
+            self._run.lease.intend(batch, host.id, self._iteration, chunk)
+            return batch, chunk
+
+    def at_work(self, host: Host) -> dict[str, set[int]]:
+        """The tasks that a host has been handed and that have not ended: ids by batch."""
+        with self._lock:
+            return {batch: set(tasks) for batch, tasks in self._running.get(host.id, {}).items() if tasks}
+
+    def count(self, host: Host) -> int:
+        """How many tasks that is."""
+        with self._lock:
+            return sum(map(len, self._running.get(host.id, {}).values()))
+
+    def is_waiting_for(self, end: TaskEnd) -> bool:
+        """Whether this end is news: of the task's last attempt, and not yet counted."""
+        task = self.tasks.get(end.task)
+        return task is not None and task.status == "running" and task.batch == end.batch
+
+    def completed(self, ends: Sequence[TaskEnd], results: Mapping[int, dict[str, Any]]) -> None:
+        """These succeeded, their outputs are in place, and these are the results that they reported."""
+        with self._lock:
+            tasks = [self._ended(end) for end in ends if self.is_waiting_for(end)]
+            for task in tasks:
+                task.results = results.get(task.id, {})
+                self._move(task, "completed")
+            self._run.lease.update_tasks(tasks)
+        self.show()
+
+    def failed(self, ends: Sequence[TaskEnd], reasons: dict[int, str]) -> None:
+        """These ended with an error."""
+        with self._lock:
+            causes = {end.task: end.cause for end in ends}
+            tasks = [self._ended(end) for end in ends if self.is_waiting_for(end)]
+            for task in tasks:
+                task.reason = reasons[task.id]
+                self._again_or_not(task, causes.get(task.id), _how(task, causes.get(task.id)))
+            self._run.lease.update_tasks(tasks)
+        self.show()
+
+    def lost(self, tasks: set[int], reason: str) -> None:
+        """These vanished with their process or their host."""
+        with self._lock:
+            lost = [task for task in self.tasks.values() if task.id in tasks and task.status == "running"]
+            for task in lost:
+                task.reason = reason
+                self._again_or_not(task, Cause.LOST, "lost")
+            self._run.lease.update_tasks(lost)
+        self.show()
+
+    def not_begun(self, tasks: set[int]) -> None:
+        """These were handed out and never begun: they wait again, as if nothing had happened."""
+        with self._lock:
+            back = [task for task in self.tasks.values() if task.id in tasks and task.status == "running"]
+            for task in back:
+                self._move(task, "pending")
+                task.attempt -= 1
+                task.host = ""
+            self._queue.extend(back)
+            self._run.lease.update_tasks(back)
+
+    def untraced(self, tasks: set[int]) -> None:
+        """Nothing of the batch of these was begun: they wait again, but not for ever, for it may be their own doing."""
+        with self._lock:
+            self._untraced.update(tasks)
+            hopeless = {task for task in tasks if self._untraced[task] >= BEGINNINGS}
+            self.not_begun(tasks - hopeless)
+            self.lost(hopeless, "the host has no trace of it; it may have removed the folder around its own")
+
+    def queued(self, host: Host, tasks: frozenset[int], note: str) -> None:
+        """These of a host's tasks wait in its queue, for this reason."""
+        with self._lock:
+            self._queued[host.id] = (tasks, note)
+
+    def give_up(self, host: Host, reason: str) -> None:
+        """A host is lost: what it had goes elsewhere."""
+        with self._lock:
+            self._hosts.discard(host.id)
+            self._queued.pop(host.id, None)
+            tasks = {task for batch in self.at_work(host).values() for task in batch}
+        self._run.say("warning", f"host {host.address} is lost ({reason}); {len(tasks)} of its tasks go elsewhere")
+        self._run.lease.host(host.id, host.address, host.slots, "lost", reason)
+        self.lost(tasks, f"host {host.address} was lost")
+
+    def is_over(self) -> bool:
+        """Every task has come to its end."""
+        with self._lock:
+            return not self._open
+
+    def wait(self, seconds: float) -> None:
+        """Until it is over, but not longer than so many seconds."""
+        with self._over:
+            self._over.wait_for(self.is_over, seconds)
+
+    def is_stuck(self) -> bool:
+        """There are tasks left and no host to run them."""
+        return not self._hosts and not self.is_over()
+
+    def show(self, *, now: bool = False) -> None:
+        """Show the progress, at most once a second."""
+        with self._lock:
+            if not now and time.monotonic() - self._shown < 1.0:
+                return
+            self._shown = time.monotonic()
+            counts = dict.fromkeys(("pending", "running", "completed", "failed"), 0)
+            for task in self.tasks.values():
+                counts[task.status] += 1
+            queued = sum(self.tasks[task].status == "running" for tasks, _ in self._queued.values() for task in tasks)
+            note = "; ".join(dict.fromkeys(note for _, note in self._queued.values() if note))
+            listed = now or self._shown - self._listed >= TABLE_SECONDS
+            tasks = list(self.tasks.values())
+        running = counts["running"] - queued
+        progress = Progress(self._iteration, len(tasks), counts["completed"], counts["failed"], running, queued, note)
+        self._run.view.progress(progress)
+        if listed:
+            self._listed = self._shown
+            self._run.view.tasks(tasks)
+
+    def _of(self, task: PayloadTask) -> set[int]:
+        return self._running.setdefault(task.host, {}).setdefault(task.batch, set())
+
+    def _move(self, task: PayloadTask, status: TaskStatus) -> None:
+        self._of(task).discard(task.id)
+        task.move(status)
+        if status == "running":
+            self._of(task).add(task.id)
+        if status in ENDED:
+            self._open -= 1
+            self._over.notify_all()
+
+    def _retrying(self) -> bool:
+        return any(task.host for task in self._queue)
+
+    def _ended(self, end: TaskEnd) -> PayloadTask:
+        task = self.tasks[end.task]
+        task.exit_code, task.started, task.ended = end.exit_code, end.started, end.ended
+        return task
+
+    def _again_or_not(self, task: PayloadTask, cause: Cause | None, how: str) -> None:
+        reliability = self._run.request.reliability
+        if cause is Cause.PREEMPTED:
+            task.forgiven += 1  # it was not its fault, and may happen often
+        left = task.attempt - task.forgiven <= reliability.maximum_retry
+        again = reliability.reschedule_failed_processes and left and self._is_worth_another(task, cause)
+        if again:
+            self._move(task, "pending")
+            self._queue.append(task)
+        else:
+            self._move(task, "failed")
+        self._told += 1
+        if self._told <= SHOWN_FAILURES:
+            outcome = f"attempt {task.attempt + 1} follows" if again else "given up"
+            self._run.say(
+                "warning" if again else "error", f"task {task.id} failed on {task.host} ({how}), {outcome}: {task.reason}"
+            )
+        elif self._told == SHOWN_FAILURES + 1:
+            self._run.say("warning", "more tasks fail; their reasons are in tasks.json")
+
+    def _is_worth_another(self, task: PayloadTask, cause: Cause | None) -> bool:
+        """What the user decided about such an end; a growth that was asked for is noted."""
+        reliability = self._run.request.reliability
+        match cause:
+            case Cause.TIME:
+                task.time_growth += reliability.on_timeout == "more"
+                return reliability.on_timeout != "fail"
+            case Cause.MEMORY:
+                task.memory_growth += reliability.on_oom == "more"
+                return reliability.on_oom != "fail"
+            case Cause.CANCELLED | Cause.REFUSED:
+                return False
+            case _:
+                return True
+
+
+def _growth(task: PayloadTask) -> tuple[int, int]:
+    """What only tasks of one batch can have in common."""
+    return task.time_growth, task.memory_growth
+
+
+def _how(task: PayloadTask, cause: Cause | None) -> str:
+    if cause is not None:
+        return str(cause)
+    return f"exit code {task.exit_code}" if task.exit_code else "without its outputs"

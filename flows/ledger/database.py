@@ -1,0 +1,187 @@
+"""One connection to the ledger's database: SQLite with full sync by default, PostgreSQL by URL.
+
+Plain DB-API on purpose: importing SQLAlchemy costs several times what ``chiminey jobs`` may take as a whole, and a dozen
+statements that both databases understand need no translation beyond the mark of a parameter.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from blocks.errors import ChimineyError
+from flows.ledger.schema import TABLES, VERSION
+
+Parameters = Mapping[str, object]
+Row = dict[str, Any]
+
+BUSY_SECONDS = 30.0
+_PARAMETER = re.compile(r":([a-z_]+)")
+
+
+class LedgerUnavailable(ChimineyError):
+    """The ledger's database can't be reached or used."""
+
+    exit_code = 4
+    transient = True
+
+
+def default_url() -> str:
+    """``CHIMINEY_LEDGER``, or a file in the user's own folder."""
+    home = Path(os.environ.get("CHIMINEY_HOME", "~/.chiminey")).expanduser()
+    return os.environ.get("CHIMINEY_LEDGER", f"sqlite:///{home}/ledger.db")
+
+
+class Database:
+    """Transactions on one connection, one at a time; may be shared by threads."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = threading.RLock()
+        self._postgresql = url.startswith(("postgresql://", "postgres://"))
+        if not self._postgresql and not url.startswith("sqlite:///"):
+            raise LedgerUnavailable(
+                f"the ledger's address must start with sqlite:/// or postgresql://, not {url.partition(':')[0]}:"
+            )
+        self._connection: Any = self._connect()
+        with self.transaction() as execute:
+            execute(TABLES[0])
+            _check_version(execute)
+            for table in TABLES[1:]:
+                execute(table)
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Generator[Execute]:
+        """Statements that take effect together or not at all, and only if nobody else writes in between."""
+        with self._lock:
+            cursor = self._begin()
+            try:
+                yield Execute(cursor, self._postgresql)
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
+            cursor.close()
+
+    def _begin(self) -> Any:
+        begin = "BEGIN" if self._postgresql else "BEGIN IMMEDIATE"
+        try:
+            cursor = self._connection.cursor()
+            cursor.execute(begin)
+        except sqlite3.Error as error:
+            raise LedgerUnavailable(f"the ledger can't be written: {error}; is its disk full or its folder read-only?") from error
+        except Exception as error:
+            if not self._postgresql:
+                raise
+            self._connection = self._connect(error)  # the server closed an idle connection: once more on a new one
+            cursor = self._connection.cursor()
+            cursor.execute(begin)
+        return cursor
+
+    def _connect(self, cause: Exception | None = None) -> Any:
+        return self._connect_postgresql(cause) if self._postgresql else self._connect_sqlite()
+
+    def _connect_sqlite(self) -> sqlite3.Connection:
+        path = Path(self._url.removeprefix("sqlite:///")).expanduser()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)
+            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            connection.row_factory = _dictionary
+            _wal(connection)
+            connection.execute("PRAGMA synchronous=FULL")
+        except (OSError, sqlite3.Error) as error:
+            raise LedgerUnavailable(f"the ledger {path} can't be opened: {error}") from error
+        return connection
+
+    def _connect_postgresql(self, cause: Exception | None) -> Any:
+        try:
+            import psycopg
+            from psycopg.rows import dict_row
+        except ImportError as error:
+            raise LedgerUnavailable("a ledger on PostgreSQL needs: pip install 'chiminey[postgresql]'") from error
+        if not _is_well_formed(self._url):  # what the driver says of it quotes parts of the password
+            raise LedgerUnavailable(
+                "the ledger's address is no well-formed URL; it is postgresql://user:password@host:port/database, where special "
+                "characters of the password are percent-encoded, such as %40 for @, %25 for % and %2F for /"
+            )
+        try:
+            return psycopg.connect(self._url, autocommit=True, row_factory=cast(Any, dict_row))
+        except psycopg.Error as error:
+            reason = str(error).splitlines()[0]
+            raise LedgerUnavailable(f"the ledger's PostgreSQL server can't be reached: {reason}") from (cause or error)
+
+
+class Execute:
+    """Runs statements of one transaction; parameters are written ``:name``."""
+
+    def __init__(self, cursor: Any, postgresql: bool) -> None:
+        self._cursor = cursor
+        self._postgresql = postgresql
+        self.changed = 0  # rows of the last statement
+
+    def __call__(self, statement: str, parameters: Parameters | None = None) -> list[Row]:
+        """Run one statement and give its rows."""
+        self._cursor.execute(self._marked(statement), parameters or {})
+        self.changed = self._cursor.rowcount
+        return self._cursor.fetchall() if self._cursor.description else []
+
+    def many(self, statement: str, parameters: Sequence[Parameters]) -> None:
+        """Run one statement for each set of parameters."""
+        if parameters:
+            self._cursor.executemany(self._marked(statement), parameters)
+
+    def _marked(self, statement: str) -> str:
+        return _PARAMETER.sub(r"%(\1)s", statement) if self._postgresql else statement
+
+
+def _check_version(execute: Execute) -> None:
+    versions = execute("SELECT version FROM ledger")
+    if not versions:
+        execute("INSERT INTO ledger (version) VALUES (:version)", {"version": VERSION})
+    elif versions[0]["version"] > VERSION:
+        raise LedgerUnavailable("the ledger was written by a newer Chiminey; update this one")
+    elif versions[0]["version"] < VERSION:
+        raise LedgerUnavailable("the ledger was written by an older Chiminey, and this one can't read it; move it away")
+
+
+def _is_well_formed(url: str) -> bool:
+    """Whether a PostgreSQL URL can be read, and no part of its password is taken for a host, a port or a database."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return False
+    spilt = any("@" in str(parts.get(part, "")) for part in ("host", "port", "dbname"))
+    return not spilt and re.fullmatch("[0-9,]*", str(parts.get("port", ""))) is not None
+
+
+def _dictionary(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Row:
+    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+
+
+def _wal(connection: sqlite3.Connection) -> None:
+    """Readers beside a writer. Switching needs the file for itself for a moment, and SQLite does not wait for that by itself."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)

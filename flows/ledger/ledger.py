@@ -1,0 +1,173 @@
+"""The truth about every run: what was asked, how far it is, and who may go on with it.
+
+Prefect's records may lag or be lost; they are the view. Everything a controller needs to go on where another one died is here.
+What is about to be done (a batch to be submitted) is written before it is done.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+
+from blocks.errors import InvalidRequest
+from flows.ledger.database import Database, Row, default_url
+from flows.ledger.lease import LEASE_SECONDS, Lease
+from flows.ledger.owner import is_gone
+from flows.ledger.presets import Presets
+from flows.ledger.records import PayloadTask, RunRecord
+from flows.ledger.task_keys import TaskKeys
+
+RECENT_RUNS = 3  # of a connector, from which it is learned how long its tasks take
+SHORTEST_TASK = 0.5  # seconds; hosts tell times in whole ones
+
+
+class Ledger:
+    """Reading, and the few writes that need no lease. What a run's controller writes goes through :class:`Lease`."""
+
+    def __init__(self, url: str | None = None) -> None:
+        self._database = Database(url or default_url())
+        self.presets = Presets(self._database)
+        self.task_keys = TaskKeys(self._database)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._database.close()
+
+    def add(self, run: RunRecord) -> None:
+        """Write a new run; nothing happens when it is there."""
+        row = asdict(run)
+        with self._database.transaction() as execute:
+            execute(
+                f"INSERT INTO runs ({', '.join(row)}) VALUES ({', '.join(f':{column}' for column in row)})"
+                " ON CONFLICT (id) DO NOTHING",
+                row,
+            )
+
+    def run(self, run: str) -> RunRecord | None:
+        """The run with this id."""
+        rows = self._select("SELECT * FROM runs WHERE id = :run", run=run)
+        return RunRecord(**rows[0]) if rows else None
+
+    def of_flow_run(self, flow_run: str) -> RunRecord | None:
+        """The run that a Prefect flow run is the view of."""
+        rows = self._select("SELECT * FROM runs WHERE flow_run = :flow_run", flow_run=flow_run)
+        return RunRecord(**rows[0]) if rows else None
+
+    def runs(self) -> list[RunRecord]:
+        """All runs, the newest first."""
+        return [RunRecord(**row) for row in self._select("SELECT * FROM runs ORDER BY created DESC")]
+
+    def top(self) -> list[RunRecord]:
+        """All runs and sweeps, the newest first, without the runs of sweeps."""
+        return [RunRecord(**row) for row in self._select("SELECT * FROM runs WHERE parent = '' ORDER BY created DESC")]
+
+    def unfinished(self) -> list[RunRecord]:
+        """The runs that are at work, or ended and may have left something on a host; the newest first."""
+        rows = self._select(
+            "SELECT * FROM runs WHERE status = 'running' OR id IN (SELECT run FROM hosts WHERE status <> 'released')"
+            " ORDER BY created DESC"
+        )
+        return [RunRecord(**row) for row in rows]
+
+    def children(self, sweep: str) -> list[RunRecord]:
+        """The runs of a sweep that were begun, in the order of its points."""
+        return [RunRecord(**row) for row in self._select("SELECT * FROM runs WHERE parent = :sweep ORDER BY number", sweep=sweep)]
+
+    def statuses(self, sweep: str) -> dict[str, int]:
+        """How many runs of a sweep are in each state."""
+        rows = self._select("SELECT status, count(*) AS number FROM runs WHERE parent = :sweep GROUP BY status", sweep=sweep)
+        return {row["status"]: row["number"] for row in rows}
+
+    def find(self, text: str) -> RunRecord:
+        """The run with this name or id, or the one that starts with it.
+
+        Raises:
+            InvalidRequest: none, or several.
+        """
+        rows = self._select(
+            "SELECT * FROM runs WHERE substr(id, 1, :length) = :text OR substr(name, 1, :length) = :text ORDER BY created DESC",
+            text=text,
+            length=len(text),
+        )
+        exact = [row for row in rows if text in (row["id"], row["name"])]
+        rows = exact or [row for row in rows if not row["parent"]] or rows  # a sweep goes before its runs
+        if not rows or not text:
+            raise InvalidRequest(f"there is no run {text!r}; 'chiminey jobs' lists them")
+        if len(rows) > 1:
+            names = ", ".join(str(row["name"]) for row in rows[:5])
+            raise InvalidRequest(f"{text!r} is the start of several runs ({names}); give more of it")
+        return RunRecord(**rows[0])
+
+    def tasks(self, run: str, iteration: int | None = None) -> list[PayloadTask]:
+        """The tasks of a run, in order."""
+        chosen = "" if iteration is None else " AND iteration = :iteration"
+        rows = self._select(f"SELECT * FROM tasks WHERE run = :run{chosen} ORDER BY id", run=run, iteration=iteration)
+        return [_task(row) for row in rows]
+
+    def hosts(self, run: str) -> list[Row]:
+        """The hosts of a run: id, address, slots, status, note."""
+        return self._select("SELECT id, address, slots, status, note FROM hosts WHERE run = :run ORDER BY id", run=run)
+
+    def history(self, run: str) -> list[Row]:
+        """What happened: at (seconds since the epoch), level, message."""
+        return self._select("SELECT at, level, message FROM history WHERE run = :run ORDER BY at", run=run)
+
+    def task_counts(self, run: str) -> dict[str, int]:
+        """How many tasks of a run are in each state."""
+        rows = self._select("SELECT status, count(*) AS number FROM tasks WHERE run = :run GROUP BY status", run=run)
+        return {row["status"]: row["number"] for row in rows}
+
+    def task_seconds(self, connector: str) -> float:
+        """How long tasks of a connector's latest runs took, in the mean; 0 when none is known of."""
+        rows = self._select(
+            "SELECT avg(ended - started) AS seconds FROM tasks WHERE status = 'completed' AND started > 0 AND run IN"
+            f" (SELECT id FROM runs WHERE connector = :connector ORDER BY created DESC LIMIT {RECENT_RUNS})",
+            connector=connector,
+        )
+        seconds = rows[0]["seconds"]
+        return 0.0 if seconds is None else max(SHORTEST_TASK, float(seconds))
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many tasks of each run are in each state."""
+        counts: dict[str, dict[str, int]] = {}
+        for row in self._select("SELECT run, status, count(*) AS number FROM tasks GROUP BY run, status"):
+            counts.setdefault(row["run"], {})[row["status"]] = row["number"]
+        return counts
+
+    def request_cancel(self, run: str) -> None:
+        """Ask whoever owns the run to stop it."""
+        with self._database.transaction() as execute:
+            execute("UPDATE runs SET cancel = 1 WHERE id = :run", {"run": run})
+
+    def acquire(self, run: str, owner: str) -> Lease | None:
+        """Become the one controller of a run; None while another one is alive."""
+        now = time.time()
+        with self._database.transaction() as execute:
+            rows = execute("SELECT owner, lease_until FROM runs WHERE id = :run", {"run": run})
+            if not rows:
+                return None
+            holder = rows[0]["owner"]
+            if holder not in (None, owner) and rows[0]["lease_until"] > now and not is_gone(holder):
+                return None
+            execute(  # of two that saw it free on PostgreSQL, one changes no row
+                "UPDATE runs SET owner = :owner, lease_until = :until, cancel = 0"
+                " WHERE id = :run AND coalesce(owner, '') = :holder",
+                {"run": run, "owner": owner, "holder": holder or "", "until": now + LEASE_SECONDS},
+            )
+            taken = execute.changed == 1
+        return Lease(self._database, run, owner) if taken else None
+
+    def is_owned(self, run: RunRecord) -> bool:
+        """True while a living controller is at work on it."""
+        return run.owner is not None and run.lease_until > time.time() and not is_gone(run.owner)
+
+    def _select(self, statement: str, **parameters: object) -> list[Row]:
+        with self._database.transaction() as execute:
+            return execute(statement, parameters)
+
+
+def _task(row: Row) -> PayloadTask:
+    fields = {name: value for name, value in row.items() if name != "run"}
+    fields["point"], fields["results"] = json.loads(fields["point"]), json.loads(fields["results"])
+    return PayloadTask(**fields)

@@ -1,0 +1,119 @@
+"""What becomes of runs whose controller is gone: they are seen as ended, and what they left is removed.
+
+A run that lives, one whose lease is held by a living controller, is never touched. A reaped run can be resumed: the ledger
+still knows which of its tasks were done.
+"""
+
+from __future__ import annotations
+
+import time
+
+from blocks.compute.resource import ComputeResource, HostSession
+from blocks.errors import ChimineyError, LeaseLost
+from blocks.work import Host
+from flows.ledger import Lease, Ledger, RunRecord, RunStatus
+from flows.ledger.lease import LEASE_SECONDS
+from flows.ledger.owner import this_process
+from flows.release import release
+from flows.request import RunRequest
+from flows.resources import load
+from flows.state import Ending, RunState
+
+
+def reap(ledger: Ledger, *, dry_run: bool = False) -> list[str]:
+    """End all dead runs and clean up after them; returns a sentence for each. A dry run only says what would be done."""
+    told: list[str] = []
+    for record in ledger.unfinished():
+        if not needs_reaping(ledger, record):
+            continue
+        if dry_run:
+            left = ", ".join(row["address"] for row in ledger.hosts(record.id) if row["status"] != "released")
+            why = "its controller is gone" if record.status == "running" else record.status
+            told.append(f"{record.name}: {why}; left on: {left or 'nothing'}")
+        else:
+            told.append(f"{record.name}: {end(ledger, record, 'failed', 'its controller is gone; resume goes on with it')}")
+    return told
+
+
+def needs_reaping(ledger: Ledger, record: RunRecord) -> bool:
+    """Whether a run is dead: it says that it runs and nobody is at work on it, or it ended and left something on a host."""
+    if ledger.is_owned(record):
+        return False
+    if record.status == "running":
+        return record.owner is not None or not (_is_new(record) or _is_waited_for(ledger, record))
+    return any(row["status"] != "released" for row in ledger.hosts(record.id))
+
+
+def _is_new(record: RunRecord) -> bool:
+    return time.time() - record.created <= LEASE_SECONDS
+
+
+def _is_waited_for(ledger: Ledger, record: RunRecord) -> bool:
+    """Whether it is a run of a sweep that lives: its turn may come late, when workers are busy."""
+    sweep = ledger.run(record.parent)
+    return sweep is not None and ledger.is_owned(sweep)
+
+
+def end(ledger: Ledger, record: RunRecord, ending: Ending, message: str) -> str:
+    """Take a dead run over, clean up after it and write how it ended; does nothing to one that lives. Says what was done."""
+    lease = ledger.acquire(record.id, this_process())
+    if lease is None:
+        return "left alone, a controller is at work on it"
+    if record.kind == "sweep":
+        return _end_sweep(ledger, lease, record, ending, message)
+    sessions: dict[str, HostSession] = {}
+    try:
+        compute = load(RunRequest.model_validate_json(record.request).compute)
+        if not isinstance(compute, ComputeResource):
+            raise ChimineyError(f"{compute.get_block_type_slug()} is no compute resource")
+
+        def session(host: Host) -> HostSession:
+            return sessions.setdefault(host.id, compute.open(host, record.id))
+
+        troubles = release(ledger, lease, compute, session)
+        _write_ending(lease, record, ending, message)
+    except LeaseLost:
+        return "left alone, a controller has taken it up"
+    except ChimineyError as error:
+        return f"could not be cleaned up: {error}"
+    finally:
+        for opened in sessions.values():
+            opened.close()
+        lease.release()
+    return "; ".join(troubles) if troubles else "cleaned up"
+
+
+def _end_sweep(ledger: Ledger, lease: Lease, record: RunRecord, ending: Ending, message: str) -> str:
+    """A sweep has nothing of its own to clean up, only its runs."""
+    try:
+        _write_ending(lease, record, ending, message)
+        for child in ledger.children(record.id):
+            if child.status == "running" and ledger.is_owned(child):
+                ledger.request_cancel(child.id)
+            elif child.status == "running":
+                end(ledger, child, ending, message)
+    except LeaseLost:
+        return "left alone, a controller has taken it up"
+    finally:
+        lease.release()
+    return "its runs are ended"
+
+
+def _write_ending(lease: Lease, record: RunRecord, ending: Ending, message: str) -> None:
+    state = RunState.model_validate_json(record.state)
+    if record.status == "running":
+        status: RunStatus = ending
+        state = state.model_copy(update={"ending": ending, "messages": (message,)})
+        lease.end(status, message)
+        lease.note("error", message)
+    lease.save(state.model_copy(update={"destroyed": True}).model_dump_json())
+
+
+def cancel(ledger: Ledger, record: RunRecord) -> str:
+    """Stop a run: its controller is asked to, or where it has none the run is ended from here. Says what happens."""
+    if record.status != "running":
+        return f"{record.name} is {record.status}, there is nothing to cancel"
+    if ledger.is_owned(record):
+        ledger.request_cancel(record.id)
+        return f"{record.name} is being cancelled"
+    return f"{record.name} had no controller any more: {end(ledger, record, 'cancelled', 'the run was cancelled')}"

@@ -1,0 +1,60 @@
+"""``run.json`` and ``tasks.json``: what is kept beside the results, for people and programs that have nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flows.ledger import PayloadTask
+from flows.result import RunResult
+from flows.run import Run
+from flows.state import RunState
+
+
+def write(run: Run, state: RunState, result: RunResult) -> None:
+    """Write both into the output location."""
+    asked = run.request.model_dump(mode="json")
+    hosts = run.ledger.hosts(run.id)
+    told = run.ledger.history(run.id)
+    document = {
+        **result.model_dump(mode="json"),
+        "created": run.created,
+        "criteria": list(state.criteria),
+        "request": asked,
+        "hosts": hosts,
+        "history": told,
+    }
+    run.output_storage.write(f"{run.folder}/run.json", _json(document))
+    tasks = run.ledger.tasks(run.id)
+    values = _values(run, state, tasks)
+    run.output_storage.write(f"{run.folder}/tasks.json", _json([_task(task, values.get(task.id, task.point)) for task in tasks]))
+
+
+def _values(run: Run, state: RunState, tasks: list[PayloadTask]) -> dict[int, dict[str, Any]]:
+    """What the tasks of the last iteration computed with; those of earlier ones keep theirs in their output."""
+    if not tasks:
+        return {}
+    plan = run.plan(state)
+    return {task.id: plan.values(task) for task in tasks if task.iteration == state.iteration}
+
+
+def _task(task: PayloadTask, values: dict[str, Any]) -> dict[str, Any]:
+    output = f"output_{task.iteration}/{task.id}" if task.status == "completed" else None
+    return {
+        "id": task.id,
+        "iteration": task.iteration,
+        "status": task.status,
+        "attempts": task.attempt,
+        "host": task.host,
+        "exit_code": task.exit_code,
+        "reason": task.reason,
+        "started": task.started,
+        "ended": task.ended,
+        "values": values,
+        "results": task.results,
+        "output": output,
+    }
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document, indent=1, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"

@@ -1,0 +1,25 @@
+"""Destroy: however the run ends, nothing of it is left on a host."""
+
+from __future__ import annotations
+
+from flows.release import release
+from flows.run import Run
+from flows.stages.stage import Stage
+from flows.state import RunState
+
+
+class Destroy(Stage):
+    """Ends what still runs, removes what is left, releases the hosts. What can't be reached is left to the reaper."""
+
+    name = "destroy"
+    retries = 0
+
+    def is_triggered(self, state: RunState) -> bool:
+        return state.ending is not None and not state.destroyed
+
+    def process(self, run: Run, state: RunState) -> None:
+        for trouble in release(run.ledger, run.lease, run.compute, run.session):
+            run.say("warning", trouble)
+
+    def output(self, state: RunState) -> RunState:
+        return state.model_copy(update={"destroyed": True})

@@ -1,0 +1,26 @@
+"""Transform: the connector prepares the input of the next iteration."""
+
+from __future__ import annotations
+
+from flows.finished import finished
+from flows.iteration import NextInput
+from flows.run import Run
+from flows.stages.stage import Stage
+from flows.state import RunState
+
+
+class Transform(Stage):
+    """Asks the connector's ``transform`` hook."""
+
+    name = "transform"
+
+    def is_triggered(self, state: RunState) -> bool:
+        return state.waited and not state.transformed and state.ending is None
+
+    def process(self, run: Run, state: RunState) -> None:
+        following = f"{run.folder}/input_{state.iteration + 1}"
+        run.output_storage.remove(following)
+        run.connector.transform(finished(run, state), NextInput(run.output_storage, following))
+
+    def output(self, state: RunState) -> RunState:
+        return state.model_copy(update={"transformed": True})

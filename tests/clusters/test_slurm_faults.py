@@ -1,0 +1,288 @@
+"""What goes wrong on a cluster, and what its users are told: each fault is made in a real Slurm."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blocks.errors import RunFailed
+from blocks.job import JobRequest
+from flows.request import Reliability
+from flows.result import RunResult
+from tests.clusters.engine import slurm_compute
+from tests.clusters.test_slurm import ANSWER, answers, nothing_is_left, until
+from tests.engine import Lab
+from tests.payloads import connector
+from tests.runs.test_kill_controller import owned_by, start
+from tests.servers.slurm import Slurm
+
+pytestmark = [pytest.mark.cluster, pytest.mark.ssh]
+
+WAIT = 'echo "$CHIMINEY_ATTEMPT" >>"$HOME/begun.$CHIMINEY_TASK_ID"\nuntil [ -e "$HOME/go" ]; do sleep 0.1; done\n' + ANSWER
+ONCE = Reliability(maximum_retry=1)
+
+
+class AtWork:
+    """A run that goes on while a test does something to the cluster."""
+
+    def __init__(self, lab: Lab, *arguments: Any, **asked: Any) -> None:
+        self.lab = lab
+        self.ended: list[RunResult | BaseException] = []
+        self._thread = threading.Thread(target=self._run, args=arguments, kwargs=asked, daemon=True)
+        self._thread.start()
+
+    def _run(self, *arguments: Any, **asked: Any) -> None:
+        try:
+            self.ended.append(self.lab.go(*arguments, **asked))
+        except BaseException as error:  # noqa: BLE001 -- for the test to look at
+            self.ended.append(error)
+
+    def result(self, seconds: float = 120.0) -> RunResult:
+        """How it ended; raises what it raised."""
+        self._thread.join(seconds)
+        assert self.ended, "it took too long"
+        if isinstance(self.ended[0], BaseException):
+            raise self.ended[0]
+        return self.ended[0]
+
+
+def running(slurm: Slurm) -> list[str]:
+    return [job for job, state in slurm.jobs().items() if state == "RUNNING"]
+
+
+def begun(slurm: Slurm) -> int:
+    """How many tasks of ``WAIT`` have begun."""
+    return len(list(slurm.host.home.glob("begun.*")))
+
+
+def test_a_task_that_exceeds_its_time_is_run_again_with_more(slurm: Slurm, tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    slow = (
+        '[ "$CHIMINEY_ATTEMPT" -gt 1 ] || sleep 600\nscontrol show job "$SLURM_JOB_ID" | grep -o "TimeLimit=[^ ]*" >"$2/answer"\n'
+    )
+    run = AtWork(
+        lab,
+        connector(tmp_path / "c", slow),
+        slurm_compute(slurm.host, wall_time="3m"),
+        reliability=Reliability(on_timeout="more"),
+    )
+    (job,) = until(lambda: running(slurm))
+    slurm.expire(job)
+    result = run.result()
+    assert answers(lab, result.name) == {"1": "TimeLimit=00:06:00"}
+    assert any("task 1 failed" in line and "(time limit), attempt 2 follows" in line for line in lab.view.messages)
+    assert any("Slurm says TIMEOUT" in line for line in lab.view.messages)
+
+
+def test_a_task_that_exceeds_its_memory_is_run_again_with_more(slurm: Slurm, tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    greedy = "head -c 150M /dev/zero | tail >/dev/null || exit\n"
+    tell = 'scontrol show job "$SLURM_JOB_ID" | grep -o "MinMemoryNode=[^ ]*" >"$2/answer"\n'
+    result = lab.go(connector(tmp_path / "c", "set -o pipefail\n" + greedy + tell), slurm_compute(slurm.host, memory="100M"))
+    assert answers(lab, result.name) == {"1": "MinMemoryNode=200M"}
+    assert any("(out of memory), attempt 2 follows" in line for line in lab.view.messages), lab.view.messages
+
+
+def test_tasks_behind_one_that_ends_their_job_are_run_without_losing_an_attempt(slurm: Slurm, tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    main = '[ "$CHIMINEY_TASK_ID" != 2 ] || sleep 600\n' + ANSWER
+    wanted = JobRequest(tasks_per_job=4, wall_time="3m")
+    run = AtWork(
+        lab,
+        connector(tmp_path / "c", main),
+        slurm_compute(slurm.host),
+        sweep={"n": [1, 2, 3, 4]},
+        job=wanted,
+        reliability=Reliability(on_timeout="fail"),
+    )
+    (job,) = until(lambda: running(slurm))
+    until(lambda: list(slurm.host.home.glob(".chiminey/*/batches/*/claimed/2")))
+    slurm.expire(job)
+    result = run.result()
+    assert set(answers(lab, result.name)) == {"1", "3", "4"}
+    assert [task.attempt for task in lab.tasks(result)] == [1, 1, 1, 1]
+    assert "Slurm says TIMEOUT" in result.messages[0]
+
+
+def test_a_node_that_dies_costs_its_tasks_an_attempt_and_nothing_else(slurm: Slurm, tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    run = AtWork(lab, connector(tmp_path / "c", WAIT), slurm_compute(slurm.host, exclusive=True), sweep={"n": list(range(4))})
+    until(lambda: begun(slurm) == 4)
+    slurm.kill_node("c2")
+    until(lambda: "NODE_FAIL" in slurm.jobs().values())
+    (slurm.host.home / "go").touch()
+    result = run.result()
+    assert len(answers(lab, result.name)) == 4
+    assert sorted(task.attempt for task in lab.tasks(result)) == [1, 1, 1, 2]
+    assert any("(node failure), attempt 2 follows: Slurm says NODE_FAIL" in line for line in lab.view.messages)
+
+
+def test_what_is_cancelled_by_hand_stays_cancelled(slurm: Slurm, tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    run = AtWork(lab, connector(tmp_path / "c", WAIT), slurm_compute(slurm.host), sweep={"n": list(range(3))})
+    until(lambda: begun(slurm) == 3)
+    slurm.run("scancel", sorted(running(slurm))[1])
+    until(lambda: len(running(slurm)) == 2)
+    (slurm.host.home / "go").touch()
+    result = run.result()
+    assert set(answers(lab, result.name)) == {"1", "3"}
+    assert result.state == "completed-with-failures"
+    assert "task 2 failed: Slurm says CANCELLED" in result.messages[0]
+    assert lab.tasks(result)[1].attempt == 1
+
+
+def test_a_controller_of_the_cluster_that_restarts_delays_and_doubles_nothing(slurm: Slurm, tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    run = AtWork(lab, connector(tmp_path / "c", WAIT), slurm_compute(slurm.host, at_once=3), sweep={"n": list(range(6))})
+    until(lambda: len(running(slurm)) == 3)
+    time.sleep(5.5)  # a controller that ends within seconds of a job's start forgets it
+    slurm.stop_controller()
+    (slurm.host.home / "go").touch()
+    time.sleep(3)
+    slurm.start_controller()
+    result = run.result()
+    assert len(answers(lab, result.name)) == 6
+    assert [task.attempt for task in lab.tasks(result)] == [1] * 6
+    assert slurm.submissions() == 1
+
+
+def test_a_scheduler_that_is_away_at_submission_is_waited_for(slurm: Slurm, tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    sample = connector(tmp_path / "c", ANSWER, bootstrap="until [ -e $HOME/away ]; do sleep 0.1; done\n")
+    run = AtWork(lab, sample, slurm_compute(slurm.host), sweep={"n": [1, 2]})
+    until(lambda: list(slurm.host.home.glob(".chiminey/payloads/*/batches/bootstrap/claimed/0")))
+    slurm.stop_controller()
+    (slurm.host.home / "away").touch()
+    until(lambda: any("does not answer" in line for line in lab.view.messages))
+    slurm.start_controller()
+    assert run.result().tasks.completed == 2
+    assert slurm.submissions() == 1
+
+
+def test_a_queue_that_is_full_is_filled_again_as_it_empties(slurm_with_accounting: Slurm, tmp_path: Path) -> None:
+    slurm = slurm_with_accounting
+    slurm.limit_submissions(10)
+    lab = Lab(tmp_path)
+    result = lab.go(connector(tmp_path / "c", ANSWER), slurm_compute(slurm.host), sweep={"n": list(range(25))})
+    assert len(answers(lab, result.name)) == 25
+    assert [task.attempt for task in lab.tasks(result)] == [1] * 25
+    assert any("takes no more jobs for now" in line for line in lab.view.messages)
+
+
+def test_a_bootstrap_that_finds_the_queue_full_waits_for_room(slurm_with_accounting: Slurm, tmp_path: Path) -> None:
+    slurm = slurm_with_accounting
+    slurm.limit_submissions(1)
+    other = slurm.run("sbatch", "--parsable", "--wrap", "sleep 600").strip()
+    lab = Lab(tmp_path)
+    sample = connector(tmp_path / "c", 'cat ready >"$2/answer"\n', bootstrap="echo yes >process_payload/ready\n")
+    run = AtWork(lab, sample, slurm_compute(slurm.host, bootstrap_in_job=True))
+    until(lambda: any("bootstrap.sh waits: Slurm takes no more jobs for now" in line for line in lab.view.messages))
+    slurm.run("scancel", other)
+    assert answers(lab, run.result().name) == {"1": "yes"}
+
+
+def test_where_there_is_accounting_it_is_asked_about_what_the_queue_has_forgotten(
+    slurm_with_accounting: Slurm, tmp_path: Path
+) -> None:
+    slurm = slurm_with_accounting
+    lab = Lab(tmp_path)
+    run = AtWork(lab, connector(tmp_path / "c", WAIT), slurm_compute(slurm.host), sweep={"n": [1, 2]})
+    until(lambda: begun(slurm) == 2)
+    slurm.run("scancel", sorted(running(slurm))[0])
+    (slurm.host.home / "go").touch()
+    result = run.result()
+    assert "task 1 failed: Slurm says CANCELLED" in result.messages[0]
+    assert any("with accounting" in line for line in lab.view.messages)
+
+
+def test_a_login_node_that_drops_every_connection_delays_and_doubles_nothing(slurm: Slurm, tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    main = "sleep 0.5\n" + ANSWER
+    run = AtWork(lab, connector(tmp_path / "c", main), slurm_compute(slurm.host), sweep={"n": list(range(40))})
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline and not run.ended:
+        slurm.host.kill_sessions()
+        time.sleep(0.7)
+    result = run.result()
+    assert len(answers(lab, result.name)) == 40
+    assert [task.attempt for task in lab.tasks(result)] == [1] * 40
+    assert slurm.submissions() == 1
+
+
+def kill_and_resume(slurm: Slurm, folder: Path, tasks: int, kills: int, seed: int) -> None:
+    """Kill controllers of one run at random moments, from before the submission to after the last end; then let one finish."""
+    lab = Lab(folder)
+    chance = random.Random(seed)
+    main = 'echo "$CHIMINEY_TASK_ID" >>"$HOME/begun.$CHIMINEY_TASK_ID"\nsleep 1\n' + ANSWER
+    sample = connector(folder / "connector", main)
+    proposal = lab.request(
+        sample, slurm_compute(slurm.host, at_once=max(2, tasks // (3 * kills))), sweep={"n": list(range(tasks))}
+    )
+    record = lab.add(proposal)
+    for _ in range(kills):
+        controller = start(folder, record)
+        while not owned_by(lab, record, controller) and controller.poll() is None:
+            time.sleep(0.02)
+        time.sleep(chance.uniform(0.0, 2.0))
+        os.killpg(controller.pid, signal.SIGKILL)
+        controller.wait()
+    assert start(folder, record).wait(timeout=300) == 0, (folder / "errors").read_text()[-2000:]
+    ended = lab.ledger.run(record.id)
+    assert ended is not None
+    assert ended.status == "completed"
+    assert answers(lab, record.name) == {str(number): str(number) for number in range(1, tasks + 1)}
+    begun = [line for file in slurm.host.home.glob("begun.*") for line in file.read_text().split()]
+    assert sorted(begun, key=int) == [str(number) for number in range(1, tasks + 1)], "a task was begun twice, or never"
+    assert nothing_is_left(slurm)
+
+
+def test_controllers_that_are_killed_at_random_moments_lose_nothing_and_repeat_nothing(slurm: Slurm, tmp_path: Path) -> None:
+    kill_and_resume(slurm, tmp_path, tasks=30, kills=4, seed=3)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
+def test_twenty_kills_lose_nothing_and_repeat_nothing(slurm: Slurm, tmp_path: Path) -> None:
+    kill_and_resume(slurm, tmp_path, tasks=150, kills=20, seed=int(os.environ.get("CHAOS_SEED", "7")))
+
+
+def test_a_submission_that_ended_with_its_login_node_is_made_again_by_who_resumes(slurm: Slurm, tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    sample = connector(tmp_path / "connector", ANSWER, bootstrap='until [ -e "$HOME/go" ]; do sleep 0.1; done\n')
+    record = lab.add(lab.request(sample, slurm_compute(slurm.host), sweep={"n": [1, 2]}))
+    controller = start(tmp_path, record)
+    until(lambda: list(slurm.host.home.glob(".chiminey/payloads/*/batches/bootstrap/claimed/0")))
+    slurm.as_root("scontrol", "update", "PartitionName=batch", "State=DOWN")  # jobs are taken, and begin later
+    (slurm.host.home / "go").touch()
+    (job,) = until(lambda: list(slurm.host.home.glob(".chiminey/*/batches/0-*/job.1")))
+    os.killpg(controller.pid, signal.SIGKILL)
+    controller.wait()
+    slurm.run("scancel", job.read_text().strip())
+    until(lambda: not slurm.run("squeue", "--noheader"))
+    slurm.as_root("scontrol", "update", "PartitionName=batch", "State=UP")
+    job.unlink()
+    broken_off = job.parent / "submitting"
+    broken_off.mkdir()
+    os.utime(broken_off, (time.time() - 600,) * 2)
+    assert start(tmp_path, record).wait(timeout=100) == 0, (tmp_path / "errors").read_text()[-2000:]
+    assert answers(lab, record.name) == {"1": "1", "2": "2"}
+
+
+def test_jobs_of_a_run_whose_folder_was_purged_are_ended(slurm: Slurm, tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    run = AtWork(lab, connector(tmp_path / "c", WAIT), slurm_compute(slurm.host, at_once=1), sweep={"n": [1, 2, 3]})
+    until(lambda: begun(slurm) == 1)
+    for folder in (slurm.host.home / ".chiminey").iterdir():
+        if folder.name != "payloads":
+            shutil.rmtree(folder)
+    with pytest.raises(RunFailed, match="can't cd to"):
+        run.result()
+    assert nothing_is_left(slurm)

@@ -1,0 +1,29 @@
+"""One embedded server, in a home of its own, for all tests that need one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from blocks.server import embedded
+
+_OURS = ("PREFECT_", "CHIMINEY_HOME", "NO_PROXY", "no_proxy", "DO_NOT_TRACK")
+
+
+@pytest.fixture(scope="session")
+def embedded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A running server, to which this process is connected until the session's end."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith("PREFECT_"):
+            del os.environ[name]
+    os.environ["CHIMINEY_HOME"] = str(tmp_path_factory.mktemp("home"))
+    assert embedded.ensure()
+    embedded.connect()
+    yield
+    embedded.stop()
+    for name in [name for name in os.environ if name.startswith(_OURS)]:
+        del os.environ[name]
+    os.environ.update(before)

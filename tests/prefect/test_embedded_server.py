@@ -1,0 +1,344 @@
+"""The embedded server: one of it, safe, found again, gone when told; its worker and its automations."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from blocks.errors import InvalidRequest, NotFound, Unreachable
+from blocks.server import embedded, process, settings
+from blocks.server.process import Process
+
+pytestmark = pytest.mark.prefect
+ROOT = Path(__file__).parents[2]
+
+FLOWS = """
+import asyncio
+from prefect import flow, task
+
+@task
+def double(number): return 2 * number
+
+@flow(name="chiminey-quick")
+async def quick(): return [double(number) for number in range(3)]
+
+@flow(name="chiminey-long")
+async def long():
+    try:
+        await asyncio.sleep(300)
+    finally:
+        open(__file__ + ".tidied", "w").close()
+
+@flow(name="reaper")
+async def reaper(): pass
+
+@flow(name="chiminey-timed")
+async def timed(): pass
+"""
+
+
+def _python(script: str) -> subprocess.CompletedProcess[str]:
+    """In a fresh process, which knows of our server by nothing but its home."""
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env={name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def _server() -> Process:
+    server = embedded.running()
+    assert server is not None
+    return server
+
+
+def _until(true: Callable[[], Any], seconds: float = 40.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (result := true()):
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.3)
+    return result
+
+
+# -- what is configured: no server needed ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A person who never used Prefect, standing in an empty folder."""
+    for name in os.environ:
+        if name.startswith("PREFECT_"):
+            monkeypatch.delenv(name)
+    monkeypatch.delitem(sys.modules, "prefect.settings", raising=False)
+    monkeypatch.setenv("CHIMINEY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    (tmp_path / "prefect").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_nothing_is_configured(bare: Path) -> None:
+    assert not embedded.configured()
+    assert embedded.running() is None
+    with pytest.raises(NotFound, match="chiminey up"):
+        embedded.connect()
+    with pytest.raises(NotFound, match="chiminey up"):
+        embedded.password()
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (".env", "PREFECT_API_URL='http://elsewhere/api'"),
+        ("prefect.toml", "[api]\nurl = 'http://elsewhere/api'"),
+        ("pyproject.toml", "[tool.prefect.api]\nurl = 'http://elsewhere/api'"),
+        ("prefect/profiles.toml", "active = 'mine'\n[profiles.mine]\nPREFECT_API_URL = 'http://elsewhere/api'"),
+    ],
+)
+def test_a_configured_server_is_used_as_it_is(bare: Path, file: str, text: str) -> None:
+    (bare / file).write_text(text)
+    before = dict(os.environ)
+    assert embedded.configured()
+    embedded.connect()
+    assert dict(os.environ) == before | {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}  # what the automations count on
+    assert embedded.url() == "http://elsewhere"
+
+
+def test_a_configured_server_that_does_not_answer_is_told_by_its_address(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    with pytest.raises(Unreachable, match=r"http://127\.0\.0\.1:9/api does not answer"):
+        embedded.ensure()
+
+
+def test_the_environment_says_which_profile_and_which_server(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (bare / "prefect/profiles.toml").write_text(
+        "active = 'none'\n[profiles.none]\n[profiles.site]\nPREFECT_API_URL = 'http://site/api'"
+    )
+    assert settings.api_url() is None
+    monkeypatch.setenv("PREFECT_PROFILE", "site")
+    assert settings.api_url() == "http://site/api"
+    monkeypatch.setenv("PREFECT_API_URL", "http://mine/api")
+    assert settings.api_url() == "http://mine/api"
+
+
+def test_a_damaged_settings_file_is_named(bare: Path) -> None:
+    (bare / "prefect.toml").write_text("[api")
+    with pytest.raises(InvalidRequest, match=r"prefect\.toml"):
+        embedded.configured()
+
+
+def test_asking_costs_no_prefect_import(bare: Path) -> None:
+    script = "import sys; from blocks.server import embedded; embedded.configured(); embedded.running(); print(*sys.modules)"
+    assert "prefect" not in _python(script).stdout.split()
+
+
+def test_a_reused_process_id_is_not_mistaken() -> None:
+    assert not Process(os.getpid(), "long ago").alive
+    Process(os.getpid(), "long ago").stop(patience=0.1)
+
+
+# -- the server --------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_closed_to_others(embedded_server: None) -> None:
+    folder = settings.folder()
+    loose = [path.name for path in [folder, *folder.rglob("*")] if stat.S_IMODE(path.stat().st_mode) & 0o077]
+    assert loose == []
+    command = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(_server().pid)], capture_output=True, text=True, check=True)
+    assert embedded.password() not in command.stdout
+    assert embedded.password() not in (folder / "server.log").read_text()
+    request = urllib.request.Request(f"{embedded.url()}/api/flows/filter", data=b"{}", method="POST")
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(request)
+
+
+def test_the_key_of_stored_secrets_is_not_in_the_database(embedded_server: None) -> None:
+    from prefect.blocks.system import Secret
+
+    Secret(value="open sesame").save("cave", overwrite=True)
+    assert Secret.load("cave").get() == "open sesame"  # pyright: ignore[reportAttributeAccessIssue]
+    stored = b"".join(file.read_bytes() for file in settings.folder().glob("prefect.db*"))
+    assert b"open sesame" not in stored
+    assert b"fernet_key" not in stored
+
+
+def test_asking_again_starts_no_second_one(embedded_server: None) -> None:
+    script = "from blocks.server import embedded; print(embedded.ensure(), embedded.running().pid)"
+    assert _python(script).stdout.split() == ["False", str(_server().pid)]
+
+
+def test_it_stands_in_a_session_of_its_own(embedded_server: None) -> None:
+    assert os.getsid(_server().pid) != os.getsid(0)
+    assert Path(f"/proc/{_server().pid}/cwd").readlink() == settings.folder()
+
+
+@pytest.mark.parametrize("first", ["", "import prefect", "import prefect.main; prefect.main.flow"])
+def test_flows_of_a_fresh_process_are_recorded(embedded_server: None, first: str, tmp_path: Path) -> None:
+    (tmp_path / "flows.py").write_text(FLOWS)
+    script = f"""
+import asyncio, sys
+sys.path.insert(0, {str(tmp_path)!r})
+{first}
+from blocks.server import embedded
+embedded.connect()
+import flows
+from prefect import tags
+with tags({tmp_path.name!r}):
+    asyncio.run(flows.quick())
+"""
+    done = _python(script)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    _until(lambda: _task_runs(tmp_path.name) == ["Completed"] * 3)
+
+
+def test_a_process_that_stands_in_settings_of_its_own_is_connected_too(embedded_server: None) -> None:
+    script = """
+from prefect.settings import PREFECT_LOGGING_LOG_PRINTS, get_current_settings, temporary_settings
+with temporary_settings({PREFECT_LOGGING_LOG_PRINTS: True}):
+    from blocks.server import embedded
+    embedded.connect()
+    print(get_current_settings().api.url, get_current_settings().logging.log_prints)
+print(get_current_settings().api.url, get_current_settings().logging.log_prints)
+"""
+    api = f"{embedded.url()}/api"
+    assert _python(script).stdout.split() == [api, "True", api, "False"]
+
+
+def _task_runs(tag: str) -> list[str]:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+
+    with get_client(sync_client=True) as client:
+        runs = client.read_task_runs(flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[tag])))
+    return [run.state_name or "" for run in runs]
+
+
+# -- the worker and the automations ------------------------------------------------------------------------------------
+
+
+class Site:
+    """Flows of a test, deployed to our pool."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "flows.py").write_text(FLOWS)
+
+    def deploy(self, name: str, **options: Any) -> UUID:
+        from prefect import Flow
+
+        from blocks.server import worker
+
+        flow: Any = Flow.from_source(source=str(self.folder), entrypoint=f"flows.py:{name}")
+        return flow.deploy(name=name, work_pool_name=worker.POOL, print_next_steps=False, ignore_warnings=True, **options)
+
+    def states(self, flow: str) -> list[str]:
+        from prefect.client.orchestration import get_client
+        from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+
+        with get_client(sync_client=True) as client:
+            runs = client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])))
+        return [run.state_name or "" for run in runs]
+
+
+@pytest.fixture(scope="module")
+def site(embedded_server: None, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    from blocks.server import worker
+
+    worker.open_pool()
+    return Site(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture
+def running_worker(embedded_server: None) -> Iterator[Process]:
+    from blocks.server import worker
+
+    # As in a background job of a shell: what is started from here must hear SIGINT all the same.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert worker.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    process_ = worker.running()
+    assert process_ is not None
+    yield process_
+    process_.stop(patience=10.0)
+
+
+def test_a_schedule_makes_runs(site: Site) -> None:
+    site.deploy("timed", interval=timedelta(hours=1))
+    _until(lambda: "Scheduled" in site.states("chiminey-timed"))
+
+
+def test_a_stopping_worker_lets_its_runs_tidy_up_and_the_reaper_is_called(site: Site, running_worker: Process) -> None:
+    from prefect.deployments import run_deployment
+
+    from blocks.server import automations, worker
+
+    reaper = site.deploy("reaper")
+    site.deploy("long")
+    automations.install(reaper)
+    assert not worker.start()
+    run: Any = run_deployment("chiminey-long/long", timeout=0)
+    _until(lambda: site.states("chiminey-long") == ["Running"])
+    time.sleep(1.0)  # it is Running a moment before its first line is reached
+
+    assert worker.stop(patience=1.0) == [run.name]
+    assert not running_worker.alive
+    assert site.states("chiminey-long") == ["Cancelled"]
+    assert (site.folder / "flows.py.tidied").exists()
+    assert len(_until(lambda: site.states("reaper"))) == 1
+
+
+def test_automations_are_installed_once(site: Site) -> None:
+    from prefect.client.orchestration import get_client
+
+    from blocks.server import automations
+
+    def installed() -> dict[UUID, Any]:
+        with get_client(sync_client=True) as client:
+            return {each.id: each for each in client.read_automations()}
+
+    automations.install(site.deploy("reaper"))
+    before = installed()
+    automations.install(site.deploy("reaper"))
+    assert installed() == before
+    other = site.deploy("quick")
+    automations.install(other)
+    assert installed().keys() == before.keys()
+    assert other in [getattr(action, "deployment_id", None) for each in installed().values() for action in each.actions]
+
+
+# -- the end, and many beginnings at once ------------------------------------------------------------------------------
+
+
+def test_two_that_start_it_at_once_get_one_and_stop_leaves_nothing(embedded_server: None) -> None:
+    """Each in a process that ends at once: the server outlives the one that started it, and is found where it was."""
+    former, address = _server(), embedded.url()
+    embedded.stop()
+    assert embedded.running() is None
+    assert process.began(former.pid) is None
+
+    script = "from blocks.server import embedded; print(embedded.ensure(), embedded.running().pid)"
+    with ThreadPoolExecutor(2) as pool:
+        told = [done.stdout.split() for done in pool.map(_python, [script, script])]
+    assert sorted(started for started, _ in told) == ["False", "True"]
+    assert {pid for _, pid in told} == {str(_server().pid)}
+    assert embedded.url() == address

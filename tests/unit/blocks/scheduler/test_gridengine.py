@@ -1,0 +1,188 @@
+"""Grid Engine's words: what it is asked for, and how its answers are understood. The answers are those of a real 8.1.9."""
+
+from __future__ import annotations
+
+import pytest
+
+from blocks.errors import Unreachable
+from blocks.job import JobRequest
+from blocks.scheduler.array import Array
+from blocks.scheduler.dialect import Element
+from blocks.scheduler.gridengine import GridEngine
+from blocks.work import Cause
+
+DIALECT = GridEngine("smp", "h_vmem")
+
+QUEUE = """<?xml version='1.0'?>
+<job_info  xmlns:xsd="http://arc.liv.ac.uk/repos/darcs/sge/source/dist/util/resources/schemas/qstat/qstat.xsd">
+  <queue_info>
+    <job_list state="running">
+      <JB_job_number>3</JB_job_number>
+      <JB_name>run.b.1</JB_name>
+      <state>r</state>
+      <queue_name>all.q@n231</queue_name>
+      <tasks>1</tasks>
+    </job_list>
+    <job_list state="running">
+      <JB_job_number>3</JB_job_number>
+      <JB_name>run.b.1</JB_name>
+      <state>dr</state>
+      <queue_name>all.q@n231</queue_name>
+      <tasks>2</tasks>
+    </job_list>
+  </queue_info>
+  <job_info>
+    <job_list state="pending">
+      <JB_job_number>3</JB_job_number>
+      <JB_name>run.b.1</JB_name>
+      <state>{state}</state>
+      <queue_name></queue_name>
+      <tasks>{tasks}</tasks>
+    </job_list>
+  </job_info>
+</job_info>
+"""
+
+
+def record(task: int, failed: str, status: str, *, category: str = "NONE", maxvmem: str = "3.383MB", slots: int = 1) -> str:
+    """What is kept of a record of ``qacct -j``."""
+    return f"""hostname     n231
+jobnumber    3
+taskid       {task}
+slots        {slots}
+failed       {failed}
+exit_status  {status}
+maxvmem      {maxvmem}
+category     {category}
+"""
+
+
+def header(job: JobRequest, at_once: int = 0, dialect: GridEngine = DIALECT) -> list[str]:
+    return [line.removeprefix("#$ ") for line in dialect.header("name", Array(1, 0, 20), job, at_once)]
+
+
+def test_an_array_starts_under_a_posix_shell_in_the_batchs_folder_and_is_refused_if_it_can_never_run() -> None:
+    expected = ["-N name", "-t 1-20", "-tc 4", "-cwd", "-S /bin/sh", "-o /dev/null", "-j y", "-r n", "-w e"]
+    assert header(JobRequest(), at_once=4) == expected
+
+
+def test_a_request_is_put_into_grid_engines_words() -> None:
+    job = JobRequest(
+        partition="long.q",
+        account="physics",
+        wall_time="1h30m",
+        gpus="2",
+        reservation="7",
+        exclusive=True,
+        mail="someone@localhost",
+        mail_on=["begin", "fail"],
+        directives=["-l arch=lx-amd64"],
+    )
+    assert header(job)[8:] == [
+        "-q long.q",
+        "-P physics",
+        "-l h_rt=5400",
+        "-l gpu=2",
+        "-l exclusive=true",
+        "-ar 7",
+        "-M someone@localhost",
+        "-m ba",
+        "-l arch=lx-amd64",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("job", "lines"),
+    [
+        (JobRequest(memory="1G"), ["-l mem=1024M"]),
+        (JobRequest(memory="1G", cpus=3), ["-pe smp 3", "-l mem=342M"]),
+        (JobRequest(memory="1G", tasks=2, cpus=2), ["-pe smp 4", "-l mem=256M"]),
+        (JobRequest(memory="1G", nodes=2, tasks=8), ["-pe smp 8", "-l mem=256M"]),
+        (JobRequest(cpus=1), []),
+    ],
+)
+def test_memory_is_divided_by_the_slots_and_rounded_up(job: JobRequest, lines: list[str]) -> None:
+    assert header(job, dialect=GridEngine("smp", "mem"))[8:] == lines
+
+
+def test_what_grid_engine_has_no_word_for_is_told_all_at_once() -> None:
+    job = JobRequest(qos="high", constraint="rome", cpus=4, gpus="a100:2")
+    problems = GridEngine("", "h_vmem").problems(job)
+    for problem, word in zip(problems, ("qos", "constraint", "parallel_environment", "gpus"), strict=True):
+        assert word in problem
+    assert DIALECT.problems(JobRequest(cpus=4, gpus="2")) == []
+
+
+def test_running_elements_are_told_one_by_one_and_waiting_ones_together() -> None:
+    elements = DIALECT.parse(QUEUE.format(state="qw", tasks="8-12:2,20"))
+    assert elements[:2] == [Element("3", index, "running", node="n231") for index in (1, 2)]
+    assert elements[2:] == [Element("3", index, "pending") for index in (8, 10, 12, 20)]
+
+
+def test_a_hold_is_the_reason_of_waiting() -> None:
+    assert DIALECT.parse(QUEUE.format(state="hqw", tasks="8"))[2] == Element("3", 8, "pending", "hqw")
+
+
+def test_an_element_in_an_error_state_is_over() -> None:
+    assert DIALECT.parse(QUEUE.format(state="Eqw", tasks="8,9"))[3] == Element("3", 9, "over", "Eqw")
+
+
+@pytest.mark.parametrize(
+    "text", ["<?xml version='1.0'?><job_info>", "<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"]
+)
+def test_what_is_not_plain_xml_is_asked_for_again(text: str) -> None:
+    with pytest.raises(Unreachable, match="XML"):
+        DIALECT.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("failed", "status", "cause"),
+    [
+        ("0", "0", None),
+        ("0", "7", None),
+        ("37  : qmaster enforced h_rt, h_cpu, or h_vmem limit", "137                  (Killed)", Cause.TIME),
+        ("100 : assumedly after job", "137                  (Killed)", Cause.CANCELLED),
+        ("100 : assumedly after job", "139                  (Segmentation fault)", None),
+        ("19  : before writing exit_status", "0", Cause.NODE),
+        ("27  : searching requested shell", "0", Cause.REFUSED),
+    ],
+)
+def test_the_accounts_say_how_an_element_ended(failed: str, status: str, cause: Cause | None) -> None:
+    (element,) = DIALECT.parse(record(2, failed, status))
+    assert (element.job, element.index, element.state, element.node, element.cause) == ("3", 2, "over", "n231", cause)
+
+
+@pytest.mark.parametrize(("maxvmem", "cause"), [("3.383MB", Cause.TIME), ("401.2MB", Cause.MEMORY)])
+def test_a_limit_was_that_of_memory_when_all_of_it_was_in_use(maxvmem: str, cause: Cause) -> None:
+    text = record(1, "37 : a limit", "137", category="-l h_rt=3,h_vmem=200M -pe smp 2", maxvmem=maxvmem, slots=2)
+    assert DIALECT.parse(text)[0].cause is cause
+
+
+def test_of_an_element_that_was_begun_twice_the_later_record_counts() -> None:
+    first, _ = DIALECT.parse(record(1, "19 : x", "0") + record(1, "0", "3"))
+    assert first.reason == "exit_status 3"
+
+
+def test_an_element_without_a_record_was_deleted_before_it_began() -> None:
+    others, recorded = DIALECT.parse(record(1, "0", "0") + "others 3\n")
+    assert (recorded.index, others.index, others.cause) == (1, 0, Cause.CANCELLED)
+
+
+def test_an_error_state_is_told_with_its_reason_before_what_the_accounts_say() -> None:
+    error = "error 3 1:      11/24/2026 19:32:24 [54321:2090]: error: can't chdir to /home/lab/w: No such file or directory\n"
+    first, *_ = DIALECT.parse(error + record(1, "26 : opening input/output file", "0"))
+    assert first.reason == "Eqw (can't chdir to /home/lab/w: No such file or directory)"
+
+
+def test_facts_are_read_from_what_a_login_node_prints() -> None:
+    facts = DIALECT.read_facts(
+        "SGE 8.1.9\nmax_aj_tasks                 75000\nqueues all.q short.q\nparallel environments smp mpi\naccounts\n"
+    )
+    assert (facts.version, facts.largest_array, facts.accounting) == ("Grid Engine (SGE 8.1.9)", 75000, True)
+    assert facts.notes == ("queues: all.q, short.q", "parallel environments: smp, mpi")
+
+
+def test_a_queue_that_is_full_and_a_master_that_is_away_are_no_refusals() -> None:
+    assert DIALECT.is_full("Unable to run job: job rejected: only 5 jobs are allowed per user (current job count: 5)")
+    assert DIALECT.is_away("error: commlib error: got select error (Connection refused)")
+    assert not DIALECT.is_full("Unable to run job: error: no suitable queues")
