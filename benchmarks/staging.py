@@ -37,7 +37,7 @@ def rows(host: SSHD, folder: Path, small: int = 1000, large: int = 1_000_000_000
 
 def _there_and_back(host: SSHD, what: str, source: Path, folder: Path) -> Iterator[Row]:
     compute = unix(host)
-    session = compute.open(compute.create("bench", 1)[0], "bench")
+    session = compute.open(compute.hosts_for(1)[0], "bench")
     session.probe()
     there = lambda: session.deliver(entry.under("payload") for entry in walk(source))  # noqa: E731
     for name, peer in (("tar | ssh", peers.tar_there), ("scp -r", peers.scp_there)):

@@ -1,4 +1,4 @@
-"""What travels between the stages and a compute resource: hosts, batches of tasks, and how tasks ended."""
+"""What travels between the stages and a compute resource: batches of tasks, and how tasks ended."""
 
 from __future__ import annotations
 
@@ -24,15 +24,6 @@ class Cause(StrEnum):
     JOB = "job failed"  # before it came to its tasks: a module, the prologue
     REFUSED = "refused"  # by the scheduler, which will not take it later either
     LOST = "lost"  # nobody knows
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """A place where tasks run: this machine, a unix server, a cluster's login node, a VM."""
-
-    id: str  # unique in the run, stable over restarts of the controller
-    address: str  # what a session is opened to: "[user@]name[:port]"
-    slots: int = 0  # tasks at once; 0: as many as it has processors, or of a cluster all, which then wait in its queue
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,14 +90,13 @@ def _live(ledger: Ledger, record: RunRecord, task: PayloadTask, follow: bool, st
     """From the host, as it is printed."""
     from blocks.compute import ComputeResource
     from blocks.errors import CommandFailed
-    from blocks.work import Host
     from flows import resources
     from flows.request import RunRequest
 
     compute = resources.load(RunRequest.model_validate_json(record.request).compute)
-    host = next(row for row in ledger.hosts(record.id) if row["id"] == task.host)
+    host = next(each.host for each in ledger.hosts(record.id) if each.id == task.host)
     assert isinstance(compute, ComputeResource)
-    session = compute.open(Host(host["id"], host["address"], host["slots"]), record.id)
+    session = compute.open(host, record.id)
     heard = False
     try:
         for data in session.tail(task.batch, task.id, stream):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -52,7 +53,7 @@ def show(name: RunName, as_json: Json = False) -> None:
     told: dict[str, Any] = {
         **_row(ledger, record, counts),
         "request": request,
-        "hosts": ledger.hosts(record.id),
+        "hosts": [asdict(host) for host in ledger.hosts(record.id)],
         "failed_tasks": [{"id": task.id, "reason": task.reason, "attempts": task.attempt} for task in failed],
         "runs": [_row(ledger, child, counts) for child in ledger.children(record.id)],
         "history": ledger.history(record.id),

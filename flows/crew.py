@@ -56,5 +56,5 @@ class Crew:
             if worker.error is not None:
                 raise worker.error
         if self._dispatch.is_stuck():
-            notes = "; ".join(f"{row['address']}: {row['note']}" for row in self._run.ledger.hosts(self._run.id) if row["note"])
+            notes = "; ".join(f"{each.address}: {each.note}" for each in self._run.ledger.hosts(self._run.id) if each.note)
             raise RunFailed(f"no host is left to run the remaining tasks ({notes})")

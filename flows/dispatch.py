@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
-from blocks.work import Cause, Host, TaskEnd
+from blocks.host import Host
+from blocks.work import Cause, TaskEnd
 from flows.ledger import PayloadTask
 from flows.ledger.records import TaskStatus
 from flows.run import Run
@@ -151,7 +152,7 @@ class Dispatch:
             self._queued.pop(host.id, None)
             tasks = {task for batch in self.at_work(host).values() for task in batch}
         self._run.say("warning", f"host {host.address} is lost ({reason}); {len(tasks)} of its tasks go elsewhere")
-        self._run.lease.host(host.id, host.address, host.slots, "lost", reason)
+        self._run.lease.host(host, "lost", reason)
         self.lost(tasks, f"host {host.address} was lost")
 
     def is_over(self) -> bool:

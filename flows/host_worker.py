@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from blocks.compute.resource import Watch
 from blocks.errors import QueueFull, Refused, ResourceError, Unreachable
-from blocks.work import Batch, Cause, Host, TaskEnd
+from blocks.host import Host
+from blocks.work import Batch, Cause, TaskEnd
 from flows.collection import Collection
 from flows.dispatch import Dispatch
 from flows.ledger import PayloadTask

@@ -10,7 +10,7 @@ import time
 
 from blocks.compute.resource import ComputeResource, HostSession
 from blocks.errors import ChimineyError, LeaseLost
-from blocks.work import Host
+from blocks.host import Host
 from flows.ledger import Lease, Ledger, RunRecord, RunStatus
 from flows.ledger.lease import LEASE_SECONDS
 from flows.ledger.owner import this_process
@@ -27,7 +27,7 @@ def reap(ledger: Ledger, *, dry_run: bool = False) -> list[str]:
         if not needs_reaping(ledger, record):
             continue
         if dry_run:
-            left = ", ".join(row["address"] for row in ledger.hosts(record.id) if row["status"] != "released")
+            left = ", ".join(host.address or host.id for host in ledger.hosts(record.id) if host.status != "released")
             why = "its controller is gone" if record.status == "running" else record.status
             told.append(f"{record.name}: {why}; left on: {left or 'nothing'}")
         else:
@@ -41,7 +41,7 @@ def needs_reaping(ledger: Ledger, record: RunRecord) -> bool:
         return False
     if record.status == "running":
         return record.owner is not None or not (_is_new(record) or _is_waited_for(ledger, record))
-    return any(row["status"] != "released" for row in ledger.hosts(record.id))
+    return any(host.status != "released" for host in ledger.hosts(record.id))
 
 
 def _is_new(record: RunRecord) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from flows.ledger import PayloadTask
@@ -14,7 +15,7 @@ from flows.state import RunState
 def write(run: Run, state: RunState, result: RunResult) -> None:
     """Write both into the output location."""
     asked = run.request.model_dump(mode="json")
-    hosts = run.ledger.hosts(run.id)
+    hosts = [asdict(host) for host in run.ledger.hosts(run.id)]
     told = run.ledger.history(run.id)
     document = {
         **result.model_dump(mode="json"),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from blocks.compute.resource import ComputeResource, HostSession
 from blocks.errors import ChimineyError
-from blocks.work import Host
+from blocks.host import Host
 from flows.ledger import Lease, Ledger
 from flows.run import on_all
 
@@ -18,16 +18,15 @@ SECONDS = 20.0  # a cancel in the Prefect UI leaves thirty, for all that is stil
 
 def release(ledger: Ledger, lease: Lease, compute: ComputeResource, session: Callable[[Host], HostSession]) -> list[str]:
     """Clean all hosts of a run that are not released yet. Returns a sentence for each that could not be reached."""
-    rows = [row for row in ledger.hosts(lease.run) if row["status"] != "released"]
-    hosts = [Host(row["id"], row["address"], row["slots"]) for row in rows]
+    hosts = [record.host for record in ledger.hosts(lease.run) if record.status != "released"]
     answers = on_all(hosts, lambda host: session(host).clean(), lambda: None, SECONDS)
     troubles: list[str] = []
     for host in hosts:
         answer = answers.get(host, ChimineyError("it did not answer in time"))
         if answer is None:
-            lease.host(host.id, host.address, host.slots, "released")
+            lease.host(host, "released")
         else:
-            lease.host(host.id, host.address, host.slots, "lost", str(answer))
+            lease.host(host, "lost", str(answer))
             troubles.append(
                 f"host {host.address} may still hold files or processes of this run ({answer}); 'chiminey reap' will remove them"
             )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from blocks.compute.resource import ComputeResource, HostSession
 from blocks.errors import ChimineyError
+from blocks.host import Host
 from blocks.storage.resource import StorageResource, joined
 from blocks.tree import Entry, folder
-from blocks.work import Host
 from flows import payload, start_points
 from flows.connector import SmartConnector
 from flows.control import Control
@@ -95,11 +95,7 @@ class Run:
 
     def hosts(self, *statuses: str) -> list[Host]:
         """The hosts of the run that are in one of these states."""
-        return [
-            Host(row["id"], row["address"], row["slots"])
-            for row in self.ledger.hosts(self.id)
-            if not statuses or row["status"] in statuses
-        ]
+        return [each.host for each in self.ledger.hosts(self.id) if not statuses or each.status in statuses]
 
     def say(self, level: Level, text: str) -> None:
         """Tell the user, and remember it in the run's history."""

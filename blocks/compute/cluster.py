@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
 
 from pydantic import Field
 
 from blocks.compute.resource import ComputeResource, HostSession
+from blocks.host import Host
 from blocks.job import JobFields, JobRequest
 from blocks.scheduler.dialect import Dialect
 from blocks.scheduler.session import Cluster, SchedulerSession
 from blocks.transport.ssh import SSHTransport
 from blocks.transport.ssh_access import SSHAccess
-from blocks.work import Host
 
 
 class ClusterCompute(ComputeResource, JobFields, SSHAccess):  # pyright: ignore[reportIncompatibleMethodOverride] -- Prefect's Block
@@ -58,16 +57,13 @@ class ClusterCompute(ComputeResource, JobFields, SSHAccess):  # pyright: ignore[
     def dialect(self) -> Dialect:
         """The scheduler's."""
 
-    def create(self, run: str, tasks: int) -> list[Host]:
+    def hosts_for(self, tasks: int) -> list[Host]:
         return [Host(self.host, self.host)]
 
     def open(self, host: Host, run: str) -> HostSession:
         transport = SSHTransport(host.address, self)
         cluster = Cluster(self.dialect, self, self.at_once, self.latency, self.bootstrap_in_job)
         return SchedulerSession(transport, run, self.scratch, cluster)
-
-    def destroy(self, run: str, hosts: Iterable[Host]) -> None:
-        """Nothing was made: the cluster stays."""
 
     def problems(self, needs: JobRequest, asked: JobRequest) -> list[str]:
         wanted = asked.over(needs).over(self)
@@ -77,7 +73,7 @@ class ClusterCompute(ComputeResource, JobFields, SSHAccess):  # pyright: ignore[
         return found
 
     def check(self) -> list[str]:
-        session = self.open(self.create("check", 0)[0], "check")
+        session = self.open(self.hosts_for(0)[0], "check")
         try:
             facts = session.probe()
         finally:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar
 
 from pydantic import Field
 
 from blocks.compute.resource import ComputeResource, HostSession
+from blocks.host import Host
 from blocks.remote.session import RunnerSession
 from blocks.transport.local import LocalTransport
-from blocks.work import Host
 
 
 class LocalCompute(ComputeResource):
@@ -23,14 +22,11 @@ class LocalCompute(ComputeResource):
     slots: int = Field(default=0, ge=0, title="Slots", description="Tasks at once; 0 for as many as there are processors.")
     scratch: str = Field(default="~/.chiminey/scratch", title="Scratch folder", description="Where tasks work until they end.")
 
-    def create(self, run: str, tasks: int) -> list[Host]:
+    def hosts_for(self, tasks: int) -> list[Host]:
         return [Host("local", "this machine", self.slots)]
 
     def open(self, host: Host, run: str) -> HostSession:
         return RunnerSession(LocalTransport(), run, self.scratch)
-
-    def destroy(self, run: str, hosts: Iterable[Host]) -> None:
-        """Nothing was made: the machine stays."""
 
     def check(self) -> list[str]:
         facts = self.open(Host("local", "this machine"), "check").probe()

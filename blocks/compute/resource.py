@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from blocks.host import Host
 from blocks.job import JobRequest
+from blocks.label import RunLabel
 from blocks.resource import Resource
 from blocks.tree import Entry
-from blocks.work import Batch, BatchStatus, Host, TaskEnd
+from blocks.work import Batch, BatchStatus, TaskEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +121,65 @@ class SharedPayload(HostSession):
 
 
 class ComputeResource(Resource, ABC):
-    """Where a connector runs. A new kind is one new module: nothing else needs to know."""
+    """Where a connector runs. A new kind is one new module: nothing else needs to know.
+
+    By default hosts are there already and stay. A kind that makes machines overrides ``make`` and what follows it.
+    """
 
     @abstractmethod
-    def create(self, run: str, tasks: int) -> list[Host]:
-        """Make hosts ready for a run of so many tasks. May be repeated: it then gives the same hosts."""
+    def hosts_for(self, tasks: int) -> list[Host]:
+        """The hosts that so many tasks take, at most. Those that have to be made first have no address yet."""
+
+    @property
+    def quorum(self) -> int:
+        """How many hosts have to be ready for a run to go on."""
+        return 1
+
+    def make(self, host: Host, label: RunLabel) -> Host:
+        """Ask for a host without an address; the answer knows its ``machine``. May be repeated: it is made once.
+
+        Raises:
+            ResourceError: in the words of whoever should have made it.
+        """
+        del label
+        return host
+
+    def ready(self, host: Host, label: RunLabel, stopped: Callable[[], bool]) -> Host:
+        """Wait until a host that was asked for can be used; the answer knows its address.
+
+        Raises:
+            ResourceError: it did not come up in time, or ``stopped`` said that nobody waits for it any more.
+        """
+        del label, stopped
+        return host
 
     @abstractmethod
     def open(self, host: Host, run: str) -> HostSession:
         """A session on a host. No connection is made before the first use."""
 
-    @abstractmethod
+    def fate(self, host: Host, run: str) -> str:
+        """Why a host that does not answer will never do so again, in a few words; empty while nothing speaks against it."""
+        del host, run
+        return ""
+
+    def release(self, host: Host, run: str) -> None:
+        """Let one host go before the run ends, and see it gone. May be repeated."""
+
     def destroy(self, run: str, hosts: Iterable[Host]) -> None:
-        """Release the hosts of a run. May be repeated."""
+        """Let go of everything that was made for a run, and see it gone. May be repeated.
+
+        Args:
+            run: its id.
+            hosts: of the run, that are not released. One without ``machine`` was asked for, and nobody heard what came of it.
+
+        Raises:
+            ResourceError: something may be left.
+        """
+
+    def orphans(self, installation: str) -> set[str]:
+        """The ids of all runs of an installation for which something that was made is still there."""
+        del installation
+        return set()
 
     @abstractmethod
     def check(self) -> list[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar
 
 from pydantic import Field
 
 from blocks.compute.resource import ComputeResource, HostSession
+from blocks.host import Host
 from blocks.remote.session import RunnerSession
 from blocks.transport.ssh import SSHTransport
 from blocks.transport.ssh_access import SSHAccess
-from blocks.work import Host
 
 
 class UnixCompute(ComputeResource, SSHAccess):  # pyright: ignore[reportIncompatibleMethodOverride] -- Prefect's Block
@@ -39,18 +38,15 @@ class UnixCompute(ComputeResource, SSHAccess):  # pyright: ignore[reportIncompat
         description="Seconds that a host may be unreachable before its tasks go elsewhere.",
     )
 
-    def create(self, run: str, tasks: int) -> list[Host]:
+    def hosts_for(self, tasks: int) -> list[Host]:
         return [Host(address, address, self.slots) for address in dict.fromkeys(self.hosts)]
 
     def open(self, host: Host, run: str) -> HostSession:
         return RunnerSession(SSHTransport(host.address, self), run, self.scratch)
 
-    def destroy(self, run: str, hosts: Iterable[Host]) -> None:
-        """Nothing was made: the hosts stay."""
-
     def check(self) -> list[str]:
         lines: list[str] = []
-        for host in self.create("check", 0):
+        for host in self.hosts_for(0):
             session = self.open(host, "check")
             try:
                 facts = session.probe()

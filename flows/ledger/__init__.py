@@ -2,6 +2,6 @@
 
 from flows.ledger.lease import Lease
 from flows.ledger.ledger import Ledger
-from flows.ledger.records import PayloadTask, RunRecord, RunStatus
+from flows.ledger.records import HostRecord, PayloadTask, RunRecord, RunStatus
 
-__all__ = ["Lease", "Ledger", "PayloadTask", "RunRecord", "RunStatus"]
+__all__ = ["HostRecord", "Lease", "Ledger", "PayloadTask", "RunRecord", "RunStatus"]

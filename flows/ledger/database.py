@@ -11,6 +11,7 @@ import re
 import sqlite3
 import threading
 import time
+import uuid
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -150,7 +151,10 @@ class Execute:
 def _check_version(execute: Execute) -> None:
     versions = execute("SELECT version FROM ledger")
     if not versions:
-        execute("INSERT INTO ledger (version) VALUES (:version)", {"version": VERSION})
+        execute(
+            "INSERT INTO ledger (version, installation) VALUES (:version, :installation)",
+            {"version": VERSION, "installation": uuid.uuid4().hex[:12]},
+        )
     elif versions[0]["version"] > VERSION:
         raise LedgerUnavailable("the ledger was written by a newer Chiminey; update this one")
     elif versions[0]["version"] < VERSION:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from blocks.errors import LeaseLost
+from blocks.host import Host
 from flows.ledger.database import Database, Execute, Row
 from flows.ledger.records import HostStatus, PayloadTask, RunStatus
 
@@ -55,17 +56,24 @@ class Lease:
             now=time.time(),
         )
 
-    def host(self, id: str, address: str, slots: int, status: HostStatus, note: str = "") -> None:
-        """Write what a host is now."""
+    def host(self, host: Host, status: HostStatus, note: str = "") -> None:
+        """Write what a host is now; from the first word of it, and until it is released, a machine may cost something."""
         self._write(
-            "INSERT INTO hosts (run, id, address, slots, status, note) VALUES (:run, :id, :address, :slots, :status, :note)"
+            "INSERT INTO hosts (run, id, address, slots, status, note, machine, size, price, asked, gone)"
+            " VALUES (:run, :id, :address, :slots, :status, :note, :machine, :size, :price, :now, :gone)"
             " ON CONFLICT (run, id) DO UPDATE SET address = excluded.address, slots = excluded.slots,"
-            " status = excluded.status, note = excluded.note",
-            id=id,
-            address=address,
-            slots=slots,
+            " status = excluded.status, note = excluded.note, machine = excluded.machine, size = excluded.size,"
+            " price = excluded.price, gone = excluded.gone",
+            id=host.id,
+            address=host.address,
+            slots=host.slots,
             status=status,
             note=note,
+            machine=host.machine,
+            size=host.size,
+            price=host.price,
+            now=time.time(),
+            gone=time.time() if status == "released" else 0.0,
         )
 
     def add_tasks(self, tasks: Iterable[PayloadTask]) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
+from functools import cached_property
 
 from blocks.errors import InvalidRequest
 from flows.ledger.database import Database, Row, default_url
 from flows.ledger.lease import LEASE_SECONDS, Lease
 from flows.ledger.owner import is_gone
 from flows.ledger.presets import Presets
-from flows.ledger.records import PayloadTask, RunRecord
+from flows.ledger.records import HostRecord, PayloadTask, RunRecord
 from flows.ledger.task_keys import TaskKeys
 
 RECENT_RUNS = 3  # of a connector, from which it is learned how long its tasks take
@@ -29,6 +30,11 @@ class Ledger:
         self._database = Database(url or default_url())
         self.presets = Presets(self._database)
         self.task_keys = TaskKeys(self._database)
+
+    @cached_property
+    def installation(self) -> str:
+        """What tells this ledger from all others."""
+        return str(self._select("SELECT installation FROM ledger")[0]["installation"])
 
     def close(self) -> None:
         """Close the connection."""
@@ -105,9 +111,10 @@ class Ledger:
         rows = self._select(f"SELECT * FROM tasks WHERE run = :run{chosen} ORDER BY id", run=run, iteration=iteration)
         return [_task(row) for row in rows]
 
-    def hosts(self, run: str) -> list[Row]:
-        """The hosts of a run: id, address, slots, status, note."""
-        return self._select("SELECT id, address, slots, status, note FROM hosts WHERE run = :run ORDER BY id", run=run)
+    def hosts(self, run: str) -> list[HostRecord]:
+        """The hosts of a run, in the order in which they were asked for."""
+        rows = self._select("SELECT * FROM hosts WHERE run = :run ORDER BY asked, id", run=run)
+        return [HostRecord(**{name: value for name, value in row.items() if name != "run"}) for row in rows]
 
     def history(self, run: str) -> list[Row]:
         """What happened: at (seconds since the epoch), level, message."""

@@ -6,9 +6,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from blocks.host import Host
+
 RunStatus = Literal["running", "completed", "completed-with-failures", "failed", "cancelled"]
 RunKind = Literal["run", "sweep"]
-HostStatus = Literal["ready", "lost", "failed", "released"]
+HostStatus = Literal["wanted", "ready", "lost", "failed", "released"]  # wanted: about to be made
 TaskStatus = Literal["pending", "running", "completed", "failed"]
 
 MOVES: dict[TaskStatus, frozenset[TaskStatus]] = {
@@ -39,6 +41,27 @@ class RunRecord:
     kind: RunKind = "run"
     parent: str = ""  # the id of the sweep that it is a point of
     number: int = 0  # of its point, from 1
+
+
+@dataclass(frozen=True, slots=True)
+class HostRecord:
+    """A host of a run, as the ledger knows it."""
+
+    id: str
+    address: str
+    slots: int
+    status: HostStatus
+    note: str
+    machine: str
+    size: str
+    price: float
+    asked: float  # when it was; seconds since the epoch
+    gone: float  # when it was released; 0: it is not
+
+    @property
+    def host(self) -> Host:
+        """The host itself."""
+        return Host(self.id, self.address, self.slots, self.machine, self.size, self.price)
 
 
 @dataclass(slots=True)

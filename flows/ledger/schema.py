@@ -1,9 +1,9 @@
 """The tables of the ledger, in the SQL that SQLite and PostgreSQL share."""
 
-VERSION = 3
+VERSION = 4
 
 TABLES = (
-    "CREATE TABLE IF NOT EXISTS ledger (version INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS ledger (version INTEGER NOT NULL, installation TEXT NOT NULL)",
     """CREATE TABLE IF NOT EXISTS runs (
         id TEXT PRIMARY KEY,
         name TEXT NOT NULL,
@@ -29,6 +29,11 @@ TABLES = (
         slots INTEGER NOT NULL,
         status TEXT NOT NULL,
         note TEXT NOT NULL,
+        machine TEXT NOT NULL,
+        size TEXT NOT NULL,
+        price DOUBLE PRECISION NOT NULL,
+        asked DOUBLE PRECISION NOT NULL,
+        gone DOUBLE PRECISION NOT NULL,
         PRIMARY KEY (run, id)
     )""",
     """CREATE TABLE IF NOT EXISTS batches (

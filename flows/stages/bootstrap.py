@@ -10,7 +10,8 @@ from itertools import chain
 
 from blocks.compute.resource import HostSession, SharedPayload
 from blocks.errors import ChimineyError, CommandFailed, QueueFull, RunFailed
-from blocks.work import Batch, Host, TaskEnd, TaskOrder
+from blocks.host import Host
+from blocks.work import Batch, TaskEnd, TaskOrder
 from flows import digest, payload
 from flows.run import Run, on_all
 from flows.stages.stage import Stage
@@ -39,7 +40,7 @@ class Bootstrap(Stage):
         if len(failed) == len(hosts):
             raise next(iter(failed.values()))
         for host, error in failed.items():
-            run.lease.host(host.id, host.address, host.slots, "failed", str(error))
+            run.lease.host(host, "failed", str(error))
             run.say("warning", f"host {host.address} is left out: {error}")
 
     def output(self, state: RunState) -> RunState:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from blocks.compute.resource import HostFacts
 from blocks.errors import AuthenticationRefused, ChimineyError, HostKeyRefused
-from blocks.work import Host
+from blocks.host import Host
 from flows.run import Run, on_all
 from flows.stages.stage import Stage
 from flows.state import RunState
@@ -28,7 +30,7 @@ class Create(Stage):
         return state.configured and not state.created and state.ending is None
 
     def process(self, run: Run, state: RunState) -> None:
-        hosts = run.compute.create(run.id, run.plan(state).count())
+        hosts = run.compute.hosts_for(run.plan(state).count())
         answers = on_all(hosts, lambda host: run.session(host).probe(), run.control.check)
         for answer in answers.values():
             if isinstance(answer, (AuthenticationRefused, HostKeyRefused)):
@@ -43,10 +45,10 @@ class Create(Stage):
         if isinstance(answer, HostFacts):
             slots = host.slots or answer.slots
             processors = f"{answer.processors} processors, " if slots else ""
-            run.lease.host(host.id, host.address, slots, "ready", f"{answer.system}, {processors}{answer.folder}")
+            run.lease.host(replace(host, slots=slots), "ready", f"{answer.system}, {processors}{answer.folder}")
             run.say("info", f"host {host.address}: {answer.system}{f', {slots} tasks at once' if slots else ''}")
         else:
-            run.lease.host(host.id, host.address, host.slots, "lost", str(answer))
+            run.lease.host(host, "lost", str(answer))
             run.say("warning", f"host {host.address} is left out: {answer}")
 
     def output(self, state: RunState) -> RunState:

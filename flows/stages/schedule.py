@@ -38,7 +38,7 @@ class Schedule(Stage):
         if len(failed) == len(hosts):
             raise next(iter(failed.values()))
         for host, error in failed.items():
-            run.lease.host(host.id, host.address, host.slots, "lost", str(error))
+            run.lease.host(host, "lost", str(error))
             run.say("warning", f"host {host.address} is left out: {error}")
 
     def output(self, state: RunState) -> RunState:

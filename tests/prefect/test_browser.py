@@ -166,7 +166,7 @@ def test_a_connector_is_run_from_its_form_on_a_saved_host(page: Page, ledger: Le
     run = record(page, ledger)
     assert run.status == "completed"
     assert '"resistance":2000' in run.request
-    assert [row["address"] for row in ledger.hosts(run.id)] == [f"lab@{host.address}:{host.port}"]
+    assert [each.address for each in ledger.hosts(run.id)] == [f"lab@{host.address}:{host.port}"]
 
 
 def test_a_run_that_is_cancelled_by_a_click_leaves_nothing_on_its_host(

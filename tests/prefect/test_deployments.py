@@ -198,7 +198,7 @@ def test_cancelling_in_the_ui_ends_the_processes_on_the_host(
     until(lambda: state(server, run.id) == StateType.CANCELLED)
     assert left_on(host) == []
     until(lambda: ledger.find(record.id).status == "cancelled")
-    assert not [row for row in ledger.hosts(record.id) if row["status"] != "released"]
+    assert not [host for host in ledger.hosts(record.id) if host.status != "released"]
 
 
 @pytest.mark.timeout(900)

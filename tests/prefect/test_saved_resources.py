@@ -38,7 +38,7 @@ def test_one_that_can_not_be_used_is_named_with_the_reason_and_is_in_nobodys_way
     with pytest.raises(InvalidRequest, match=r"'unsound' can't be used: hosts: .*resource add unix unsound"):
         resources.load_compute("unsound")
     resources.save("unsound", UnixCompute(hosts=["c.example"]))
-    assert resources.load_compute("unsound").create("run", 1)[0].address == "c.example"
+    assert resources.load_compute("unsound").hosts_for(1)[0].address == "c.example"
     resources.remove("unsound")
     resources.remove("sound")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from blocks.errors import InvalidRequest, LeaseLost
+from blocks.host import Host
 from flows.ledger import Lease, Ledger, PayloadTask, RunRecord
 from flows.ledger.database import LedgerUnavailable
 from flows.ledger.owner import is_gone, this_process
@@ -161,7 +162,7 @@ def test_what_may_have_left_something_is_found_without_looking_at_every_run(ledg
     ledger.add(record("aa11"))
     for identity, status in (("bb22", "released"), ("cc33", "lost")):
         ledger.add(replace(record(identity), status="failed"))
-        held(ledger, identity).host("h", "lab", 1, status)
+        held(ledger, identity).host(Host("h", "lab", 1), status)
 
     assert {run.id for run in ledger.unfinished()} == {"aa11", "cc33"}
 
