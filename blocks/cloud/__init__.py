@@ -1,0 +1,1 @@
+"""Clouds: machines that a provider makes for a run, through apache-libcloud."""

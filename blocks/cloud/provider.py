@@ -1,0 +1,82 @@
+"""What a run needs of a cloud's provider: the only face of it that :class:`~blocks.cloud.fleet.Fleet` knows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from blocks.cloud.machine import Machine, Size, Wish
+
+
+@dataclass(frozen=True, slots=True)
+class MachineOrder:
+    """One machine to be made. Orders for the same host of the same run are equal, so that a repeat can be told."""
+
+    run: str
+    host: str
+    tags: Mapping[str, str]
+    user_data: str  # for cloud-init
+    wish: Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many more machines an account may have."""
+
+    machines: int
+    words: str  # for people
+
+
+class Provider(ABC):
+    """An account at a provider.
+
+    Every method may be called by several threads at once, is repeated after faults that pass, and raises ResourceError in the
+    provider's own words: AuthenticationRefused for credentials, Refused for what it will not do, Unreachable when it does not
+    answer.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """For people: ``EC2 in us-east-1``."""
+
+    @abstractmethod
+    def problems(self, wish: Wish) -> list[str]:
+        """What of a wish there is not, each a sentence that names the setting."""
+
+    @abstractmethod
+    def size(self, wanted: str) -> Size:
+        """The size of this name or id. Raises NotFound."""
+
+    @abstractmethod
+    def quota(self) -> Quota | None:
+        """What the account may still make; None when the provider does not tell."""
+
+    @abstractmethod
+    def prepare(self, run: str, tags: Mapping[str, str], public_key: str, wish: Wish) -> None:
+        """Make what the machines of a run have in common: a key pair and, where none is given, a security group."""
+
+    @abstractmethod
+    def make(self, order: MachineOrder) -> Machine:
+        """Ask for a machine; when it was asked for before, it is that one."""
+
+    @abstractmethod
+    def machines(self, run: str) -> list[Machine]:
+        """The machines of a run, also those that are gone as long as the provider knows of them."""
+
+    @abstractmethod
+    def settle(self, machine: Machine, order: MachineOrder) -> Machine:
+        """Give a running machine what can't be asked for with it: a floating address, tags on its disks."""
+
+    @abstractmethod
+    def end(self, machine: Machine) -> None:
+        """Ask for a machine to be destroyed. Nothing happens when it is gone."""
+
+    @abstractmethod
+    def remove_rest(self, run: str) -> list[str]:
+        """Remove what else was made for a run; returns what is still there, in words for people."""
+
+    @abstractmethod
+    def runs(self, installation: str) -> set[str]:
+        """The runs of an installation of which machines are there."""
