@@ -19,60 +19,79 @@ Answer = TypeVar("Answer")
 TIMEOUT = 30.0  # seconds of one request
 PATIENCE = 90.0  # seconds in which a call is repeated
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 8.0  # seconds
-_PASSING = re.compile(r"RequestLimitExceeded|Throttl|ServiceUnavailable|InternalError|Unavailable\b|RequestTimeout|Rate limit")
-_LASTING = re.compile(r"Insufficient\w*Capacity|InsufficientFreeAddresses|LimitExceeded: |Unsupported")
-_TOO_MANY, _SERVER_FAULT = 429, 500
+_PASSING = re.compile(r"RequestLimitExceeded|Throttl")  # EC2 says so with other codes too
+_LASTING = re.compile(r"Insufficient\w*Capacity|InsufficientFreeAddresses")  # what EC2 says with the code of a server's fault
+_UNAUTHORIZED, _TOO_MANY, _SERVER_FAULT = 401, 429, 500  # RFC 9110, RFC 6585
 
 
-def patiently(call: Callable[[], Answer], provider: str, patience: float = PATIENCE) -> Answer:
-    """What a call answers, however often it has to be repeated.
+class Account:
+    """Drivers of libcloud for one account. A driver serves one call at a time, so there are as many as calls at once."""
 
-    Raises:
-        AuthenticationRefused: the credentials are not accepted.
-        Refused: the provider will not do it, in its own words.
-        Unreachable: it could not be asked, or had no time, for as long as ``patience`` (seconds) lasted.
-        CommandFailed: its answer can't be understood.
-    """
-    deadline = time.monotonic() + patience
-    pause = _FIRST_PAUSE
-    while True:
+    def __init__(self, name: str, driver: Callable[[], Any]) -> None:
+        self.name = name
+        self._make = driver
+        self._idle: list[Any] = []
+
+    def ask(self, call: Callable[[Any], Answer], patience: float = PATIENCE) -> Answer:
+        """What a call of a driver answers, however often it has to be repeated.
+
+        Raises:
+            AuthenticationRefused: the credentials are not accepted.
+            Refused: the provider will not do it, in its own words.
+            Unreachable: it could not be asked, or had no time, for as long as ``patience`` (seconds) lasted.
+            CommandFailed: its answer can't be understood.
+        """
+        deadline = time.monotonic() + patience
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return self._once(call)
+            except ResourceError as error:
+                if not isinstance(error, Unreachable) or time.monotonic() + pause > deadline:
+                    raise
+            time.sleep(pause * random.uniform(0.5, 1.5))
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _once(self, call: Callable[[Any], Answer]) -> Answer:
         try:
-            return call()
+            driver = self._idle.pop() if self._idle else self._make()
+            answer = call(driver)
         except ResourceError:
             raise
         except Exception as error:
-            sentence = _sentence(error, provider)
-            if not isinstance(sentence, Unreachable) or time.monotonic() + pause > deadline:
-                raise sentence from error
-        time.sleep(pause * random.uniform(0.5, 1.5))
-        pause = min(2 * pause, _LONGEST_PAUSE)
+            # The request is left out: it may hold the host key of a machine.
+            raise _sentence(error, self.name) from None
+        self._idle.append(driver)
+        return answer
 
 
-def _sentence(error: Exception, provider: str) -> ResourceError:
+def _sentence(error: Exception, provider: str) -> Exception:
     """What an exception of libcloud, or of the libraries below it, says."""
-    words = said(error)
     match error:
         case InvalidCredsError():
-            return AuthenticationRefused(f"{provider} does not accept the credentials ({words}); check them, and the region")
+            return AuthenticationRefused(
+                f"{provider} does not accept the credentials ({said(error)}); check them, and where they are for"
+            )
         case BaseHTTPError():
-            return _of_answer(int(error.code or 0), words, provider)
+            return _of_answer(int(error.code or 0), said(error), provider)
         case MalformedResponseError():
             return Unreachable(f"{provider} gave an answer that can't be understood; check the address of its API")
         case requests.exceptions.SSLError():
-            return CommandFailed(f"the certificate of {provider} can't be verified ({words}); name its authority in the credentials")
+            return CommandFailed(f"the certificate of {provider} can't be verified; name its authority in the credentials")
+        case requests.exceptions.Timeout():
+            return Unreachable(f"{provider} did not answer in {TIMEOUT:g} s")
         case requests.exceptions.RequestException() | OSError():
-            return Unreachable(f"{provider} does not answer ({words})")
+            return Unreachable(f"{provider} can't be reached; check the address of its API, and the network")
         case LibcloudError():
-            return Refused(f"{provider}: {words}")
+            return Refused(f"{provider}: {said(error)}")
         case _:
-            raise error  # our own mistake, or libcloud's
+            return error  # our own mistake, or libcloud's
 
 
 def _of_answer(code: int, words: str, provider: str) -> ResourceError:
-    passing = code == _TOO_MANY or code >= _SERVER_FAULT or _PASSING.search(words)
-    if passing and not (_LASTING.search(words) and not _PASSING.search(words)):
-        return Unreachable(f"{provider} is too busy or out of order: {words or code}")
-    if code == 401:  # noqa: PLR2004 -- RFC 9110
+    if (code == _TOO_MANY or code >= _SERVER_FAULT or _PASSING.search(words)) and not _LASTING.search(words):
+        return Unreachable(f"{provider} is busy or out of order: {words or f'it answered with {code}'}")
+    if code == _UNAUTHORIZED:
         return AuthenticationRefused(f"{provider} does not accept the credentials ({words}); check them")
     return Refused(f"{provider}: {words or f'it answered with {code}'}")
 

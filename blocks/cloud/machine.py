@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-MachineState = Literal["coming", "running", "gone", "failed"]
+MachineState = Literal["coming", "running", "failed", "gone"]  # failed: it is still there, and will not run any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +42,10 @@ class Machine:
     run: str  # id of the run that it was made for
     host: str  # id of the host that it is in that run
     state: MachineState
-    address: str = ""  # where it is reached; empty while it has none
+    public: str = ""  # address; empty while it has none
+    private: str = ""
     reason: str = ""  # why it is gone, or failed, in the provider's words
+
+    def address(self, wish: Wish) -> str:
+        """Where it is reached; empty while it has no such address."""
+        return (self.private if wish.private_address else "") or self.public or self.private

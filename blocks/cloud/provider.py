@@ -26,6 +26,7 @@ class Quota:
 
     machines: int
     words: str  # for people
+    processors: int | None = None  # that all of them may have; None: the provider does not tell
 
 
 class Provider(ABC):

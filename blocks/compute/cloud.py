@@ -59,7 +59,9 @@ class CloudCompute(ComputeResource):
         default="", title="Floating addresses from", description="The network that each machine gets a floating address from."
     )
     private_address: bool = Field(
-        default=False, title="Private address", description="Machines get no public address, and are reached at their private one."
+        default=False,
+        title="Private address",
+        description="Machines get no public address, and are reached at their own.",
     )
     disk: int = Field(default=0, ge=0, title="Disk", description="GB of the system disk; 0 for what the image and the size have.")
     spot: bool = Field(
@@ -140,7 +142,7 @@ class CloudCompute(ComputeResource):
 
     def hosts_for(self, tasks: int) -> list[Host]:
         slots = self.slots or self._provider.size(self.size).processors or 1
-        wanted = max(self.minimum, min(self.maximum, ceil(tasks / slots)))
+        wanted = max(1, min(self.maximum, ceil(tasks / slots)))
         return [Host("", "", self.slots, size=self.size, price=self.price)] * wanted
 
     @property
@@ -170,10 +172,19 @@ class CloudCompute(ComputeResource):
 
     def problems(self, needs: JobRequest, asked: JobRequest) -> list[str]:
         found = [*super().problems(needs, asked), *self._provider.problems(self._wish)]
+        return found or self._beyond_quota()
+
+    def _beyond_quota(self) -> list[str]:
         quota = self._provider.quota()
-        if quota is not None and quota.machines < self.minimum:
-            found.append(f"{self.minimum} machines are needed at least, and the quota leaves fewer: {quota.words}")
-        return found
+        if quota is None:
+            return []
+        processors = self.minimum * self._provider.size(self.size).processors
+        if quota.machines >= self.minimum and (quota.processors is None or quota.processors >= processors):
+            return []
+        machines = "machine is" if self.minimum == 1 else "machines are"
+        return [
+            f"{self.minimum} {machines} needed, and the quota of {self._provider.name} does not allow for that: {quota.words}"
+        ]
 
     def check(self) -> list[str]:
         wrong = self._provider.problems(self._wish)

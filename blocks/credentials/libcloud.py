@@ -20,7 +20,7 @@ class LibcloudCredentials(CloudCredentials):
     kind: ClassVar[str] = "libcloud"
 
     provider_name: str = Field(title="Provider", description="Its name in apache-libcloud, such as digitalocean.")
-    key: str = Field(default="", title="Key", description="The first thing that its driver asks for: an access key, a user, a project.")
+    key: str = Field(default="", title="Key", description="What its driver asks for first: an access key, a user, a project.")
     secret: SecretStr | None = Field(default=None, title="Secret", description="The secret, password or token.")
     options: dict[str, Any] = Field(
         default={}, title="Options", description='More that its driver takes, such as {"region": "fra1"}; nothing secret.'

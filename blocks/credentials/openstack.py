@@ -14,7 +14,7 @@ from blocks.credentials.credentials import CloudCredentials
 from blocks.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from blocks.cloud.openstack import OpenStackLogin
+    from blocks.cloud.openstack_login import OpenStackLogin
     from blocks.cloud.provider import Provider
 
 _CLOUDS = ("clouds.yaml", "~/.config/openstack/clouds.yaml", "/etc/openstack/clouds.yaml")  # where its own tools look
@@ -32,9 +32,7 @@ class OpenStackCredentials(CloudCredentials):
     password: SecretStr | None = Field(default=None, title="Password", description="The password of the user.")
     project: str = Field(default="", title="Project", description="The project that machines are made in, by its name.")
     user_domain: str = Field(default="Default", title="User's domain", description="The domain of the user, by its name.")
-    project_domain: str = Field(
-        default="default", title="Project's domain", description="The domain of the project, by its id."
-    )
+    project_domain: str = Field(default="default", title="Project's domain", description="The domain of the project, by its id.")
     application_credential: str = Field(
         default="", title="Application credential", description="The id of an application credential, in the place of a user."
     )
@@ -60,7 +58,7 @@ class OpenStackCredentials(CloudCredentials):
         return OpenStackProvider(self._login())
 
     def _login(self) -> OpenStackLogin:
-        from blocks.cloud.openstack import OpenStackLogin
+        from blocks.cloud.openstack_login import OpenStackLogin
 
         if self.cloud:
             return _of_cloud(self.cloud, self.clouds_file, self.region)
@@ -71,8 +69,8 @@ class OpenStackCredentials(CloudCredentials):
             key, secret, application = self.username, self.password, False
         else:
             missing.append(
-                "the OpenStack credentials need username, password and project, or application_credential and application_secret, "
-                "or the name of a cloud in clouds.yaml"
+                "the OpenStack credentials need username, password and project, or application_credential and "
+                "application_secret, or the name of a cloud in clouds.yaml"
             )
             raise InvalidRequest(*missing)
         if missing:
@@ -91,7 +89,7 @@ class OpenStackCredentials(CloudCredentials):
 
 
 def _of_cloud(cloud: str, file: str, region: str) -> OpenStackLogin:
-    from blocks.cloud.openstack import OpenStackLogin
+    from blocks.cloud.openstack_login import OpenStackLogin
 
     path = _found(file)
     entry = _entry(path, cloud)

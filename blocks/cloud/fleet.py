@@ -1,0 +1,278 @@
+"""The machines of one run: asked for once each, waited for, looked after, and let go of until the provider knows none."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from pydantic import SecretStr
+
+from blocks.cloud import tags, user_data
+from blocks.cloud.keys import RunKeys
+from blocks.cloud.machine import Machine, Wish
+from blocks.cloud.provider import MachineOrder, Provider
+from blocks.errors import (
+    AuthenticationRefused,
+    ChimineyError,
+    CommandFailed,
+    HostKeyRefused,
+    ResourceError,
+    RunCancelled,
+    Unreachable,
+)
+from blocks.host import Host
+from blocks.label import RunLabel
+from blocks.transport.ssh import SSHTransport
+from blocks.transport.ssh_access import SSHAccess
+
+SSH_PORT = 22
+POLL_SECONDS = 2.0  # between two looks at machines that come or go
+DESTROY_LIMIT = 240.0  # seconds until the provider must have seen everything off
+UNSURE_SECONDS = 10.0  # in which a machine that was asked for by a controller that died may still turn up
+FATE_SECONDS = 5.0  # in which what the provider said of machines is taken for true
+REFUSALS_SECONDS = 30.0  # in which a machine that starts may not yet have the keys that it was given
+_CLOUD_INIT = """
+command -v cloud-init >/dev/null 2>&1 || exit 0
+for _ in 1 2 3 4 5 6 7 8; do
+    status=$(cloud-init status 2>/dev/null)
+    case $status in
+    *error*)
+        cloud-init status --long >&2
+        exit 1
+        ;;
+    *running* | *"not "*) sleep 1 ;;
+    *) exit 0 ;;
+    esac
+done
+echo "$status"
+"""  # "running" and "not started" (or "not run") are followed by "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for all machines of a resource."""
+
+    wish: Wish
+    username: str
+    jump_hosts: tuple[str, ...]
+    private_key_file: str | None  # of the jump hosts
+    host_keys: tuple[str, ...]  # of the jump hosts
+    user_data: str
+    boot_limit: float  # seconds
+    unattended_minutes: int
+    lifetime: float  # seconds
+    key_seed: SecretStr | None
+
+
+class Fleet:
+    """The machines of one run, for any number of threads."""
+
+    def __init__(self, run: str, provider: Provider, terms: Terms) -> None:
+        self._run = run
+        self._provider = provider
+        self._terms = terms
+        self._keys = RunKeys(run, terms.key_seed)
+        self._lock = threading.Condition()
+        self._preparing = threading.Lock()
+        self._looking = threading.Lock()
+        self._prepared = False
+        self._closed = False
+        self._being_made = 0
+        self._looked = 0.0
+        self._seen: list[Machine] = []
+
+    def make(self, host: Host, label: RunLabel) -> Host:
+        """Ask for the machine that is to be this host."""
+        with self._making():
+            self._prepare(label)
+            machine = self._provider.make(self._order(host, label))
+        return replace(host, machine=machine.id)
+
+    def ready(self, host: Host, label: RunLabel, stopped: Callable[[], bool]) -> Host:
+        """Wait until the machine runs, answers over SSH with the key that it was given, and cloud-init is done with it."""
+        deadline = time.monotonic() + self._terms.boot_limit
+        machine = self._running(host, deadline, stopped)
+        machine = self._addressed(self._provider.settle(machine, self._order(host, label)), host, deadline, stopped)
+        host = replace(host, machine=machine.id, address=self._destination(machine))
+        self._let_in(host, deadline, stopped)
+        return host
+
+    def transport(self, host: Host) -> SSHTransport:
+        """The way to a machine: in with the run's own key, and only to the host key that was made for it."""
+        private, _ = self._keys.login()
+        _, public = self._keys.host(host.id)
+        access = SSHAccess(
+            private_key=private,
+            private_key_file=self._terms.private_key_file,
+            use_agent=bool(self._terms.jump_hosts),
+            jump_hosts=list(self._terms.jump_hosts),
+            host_keys=[*self._terms.host_keys, public],
+        )
+        return SSHTransport(host.address, access)
+
+    def fate(self, host: Host) -> str:
+        """What the provider says of a machine that is no more; empty while it says that it runs, or nothing."""
+        with self._looking:
+            if time.monotonic() - self._looked > FATE_SECONDS:
+                try:
+                    self._seen = self._provider.machines(self._run)
+                except ResourceError:
+                    return ""  # a provider that is away as well proves nothing
+                self._looked = time.monotonic()
+            found = next((machine for machine in self._seen if machine.host == host.id), None)
+        if found is None:
+            return "the provider knows no such machine any more"
+        return found.reason or "the provider says that it is gone" if found.state in ("gone", "failed") else ""
+
+    def release(self, host: Host) -> None:
+        """Destroy one machine, and see it gone."""
+        deadline = time.monotonic() + DESTROY_LIMIT
+        while left := [machine for machine in self._there() if machine.host == host.id]:
+            self._end(left)
+            self._pause(deadline, left)
+
+    def destroy(self, hosts: Sequence[Host]) -> None:
+        """Destroy all machines, and what was made beside them, until the provider knows of nothing any more.
+
+        Where nobody heard what came of a machine that was asked for, it is waited for some seconds whether it turns up.
+        """
+        self._close()
+        deadline = time.monotonic() + DESTROY_LIMIT
+        unsure = time.monotonic() + UNSURE_SECONDS if any(not host.machine for host in hosts) else 0.0
+        expected = {host.id for host in hosts if not host.machine}
+        while True:
+            left = self._there()
+            expected -= {machine.host for machine in left}
+            self._end(left)
+            if not left and (not expected or time.monotonic() > unsure):
+                break
+            self._pause(deadline, left)
+        while rest := self._provider.remove_rest(self._run):
+            if time.monotonic() > deadline:
+                raise CommandFailed(f"{self._provider.name} still has {', '.join(rest)} of this run")
+            time.sleep(POLL_SECONDS)
+
+    def _there(self) -> list[Machine]:
+        return [machine for machine in self._provider.machines(self._run) if machine.state != "gone"]
+
+    def _end(self, machines: Sequence[Machine]) -> None:
+        """All at once: one call each, and none waits for another."""
+        failures: list[ChimineyError] = []
+
+        def end(machine: Machine) -> None:
+            try:
+                self._provider.end(machine)
+            except ChimineyError as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=end, args=(machine,), daemon=True) for machine in machines]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise failures[0]
+
+    def _pause(self, deadline: float, left: Sequence[Machine]) -> None:
+        if time.monotonic() > deadline:
+            names = ", ".join(machine.id for machine in left)
+            raise CommandFailed(f"{self._provider.name} has not destroyed {names} in {DESTROY_LIMIT:g} s")
+        time.sleep(POLL_SECONDS / 4 if deadline - time.monotonic() > DESTROY_LIMIT - 2 * POLL_SECONDS else POLL_SECONDS)
+
+    @contextmanager
+    def _making(self) -> Generator[None]:
+        """Nothing is made once destroying has begun, and destroying begins when what is being made is there."""
+        with self._lock:
+            if self._closed:
+                raise RunCancelled("the run is over, no machine is made for it any more")
+            self._being_made += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._being_made -= 1
+                self._lock.notify_all()
+
+    def _close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._lock.wait_for(lambda: not self._being_made, DESTROY_LIMIT)
+
+    def _prepare(self, label: RunLabel) -> None:
+        with self._preparing:
+            if not self._prepared:
+                common = tags.of_run(label, self._terms.lifetime)
+                self._provider.prepare(self._run, common, self._keys.login()[1], self._terms.wish)
+                self._prepared = True
+
+    def _order(self, host: Host, label: RunLabel) -> MachineOrder:
+        private, public = self._keys.host(host.id)
+        text = user_data.compose(
+            (private.get_secret_value(), public),
+            self._keys.login()[1],
+            self._terms.unattended_minutes,
+            self._terms.user_data,
+        )
+        return MachineOrder(self._run, host.id, tags.of_host(label, self._terms.lifetime, host.id), text, self._terms.wish)
+
+    def _running(self, host: Host, deadline: float, stopped: Callable[[], bool]) -> Machine:
+        """The machine, once its provider says that it runs."""
+        while True:
+            found = next((machine for machine in self._listed() if machine.host == host.id), None)
+            if found is not None and found.state == "running":
+                return found
+            if found is not None and found.state in ("gone", "failed"):
+                raise CommandFailed(f"{self._provider.name} made {found.id} and gave it up: {found.reason or found.state}")
+            self._wait(deadline, stopped, f"{self._provider.name} has not started it")
+
+    def _addressed(self, machine: Machine, host: Host, deadline: float, stopped: Callable[[], bool]) -> Machine:
+        while not machine.address(self._terms.wish):
+            self._wait(deadline, stopped, f"{self._provider.name} has given it no address")
+            machine = self._running(host, deadline, stopped)
+        return machine
+
+    def _destination(self, machine: Machine) -> str:
+        address, port = machine.address(self._terms.wish), self._terms.wish.ssh_port
+        host = f"[{address}]" if ":" in address else address
+        return f"{self._terms.username}@{host}" + ("" if port == SSH_PORT else f":{port}")
+
+    def _listed(self) -> list[Machine]:
+        """The machines of the run; one look of the provider's serves all threads that wait."""
+        asked = time.monotonic()
+        with self._looking:
+            if self._looked < asked - POLL_SECONDS / 2:
+                self._seen = self._provider.machines(self._run)
+                self._looked = time.monotonic()
+            return self._seen
+
+    def _let_in(self, host: Host, deadline: float, stopped: Callable[[], bool]) -> None:
+        transport = self.transport(host)
+        refused = 0.0
+        try:
+            while True:
+                trouble = "cloud-init is still at work on it"
+                try:
+                    if not transport.run(_CLOUD_INIT):
+                        return
+                except (AuthenticationRefused, HostKeyRefused) as error:
+                    refused = refused or time.monotonic()
+                    if time.monotonic() - refused > REFUSALS_SECONDS:
+                        raise
+                    trouble = str(error)
+                except Unreachable as error:
+                    trouble = f"it can't be reached over SSH ({error})"
+                except CommandFailed as error:
+                    raise CommandFailed(f"cloud-init failed on it: {error}") from error
+                self._wait(deadline, stopped, trouble)
+        finally:
+            transport.close()
+
+    def _wait(self, deadline: float, stopped: Callable[[], bool], trouble: str) -> None:
+        if stopped():
+            raise RunCancelled("nobody waits for this machine any more")
+        if time.monotonic() > deadline:
+            raise CommandFailed(f"{trouble}, {self._terms.boot_limit:g} s after it was asked for")
+        time.sleep(min(POLL_SECONDS / 2, max(0.05, deadline - time.monotonic())))
