@@ -57,7 +57,7 @@ class AnyProvider(Provider):
         return found
 
     def size(self, wanted: str) -> Size:
-        size = self._named("size", wanted, self._account.ask(lambda driver: driver.list_sizes()))
+        size = self._named("size", wanted, self._account.ask("list_sizes"))
         processors = getattr(size, "vcpus", None) or size.extra.get("vcpus") or size.extra.get("cpu") or 0
         return Size(str(size.id), str(size.name), int(processors))
 
@@ -80,41 +80,43 @@ class AnyProvider(Provider):
             there = [node for node in driver.list_nodes() if node.name == name and _state(node) != "gone"]
             return there[0] if there else driver.create_node(**asked)
 
-        return replace(_machine(self._account.ask(once)), run=order.run, host=order.host)
+        return replace(_machine(self._account.carry_out(once)), run=order.run, host=order.host)
 
     def machines(self, run: str) -> list[Machine]:
         prefix = f"{tags.name_of(run)}-"
-        nodes = [node for node in self._account.ask(lambda driver: driver.list_nodes()) if str(node.name).startswith(prefix)]
+        nodes = [node for node in self._account.ask("list_nodes") if str(node.name).startswith(prefix)]
         return [replace(_machine(node), run=run, host=str(node.name).removeprefix(prefix)) for node in nodes]
 
     def settle(self, machine: Machine, order: MachineOrder) -> Machine:
         return machine
 
     def end(self, machine: Machine) -> None:
-        for node in self._account.ask(lambda driver: driver.list_nodes()):
+        for node in self._account.ask("list_nodes"):
             if str(node.id) == machine.id:
-                self._account.ask(lambda driver, node=node: driver.destroy_node(node))
+                self._account.ask("destroy_node", node)
 
     def remove_rest(self, run: str) -> list[str]:
         return []
 
     def runs(self, installation: str) -> set[str]:
         """Of machines with tags; of others nobody could tell whose they are."""
-        nodes = self._account.ask(lambda driver: driver.list_nodes())
-        named: list[Mapping[str, str]] = [node.extra.get("metadata") or node.extra.get("tags") or {} for node in nodes]
-        ours = [each for each in named if isinstance(each, Mapping) and each.get(tags.INSTALLATION) == installation]
+        nodes = self._account.ask("list_nodes")
+        named: list[Any] = [node.extra.get("metadata") or node.extra.get("tags") or {} for node in nodes]
+        ours: list[dict[str, str]] = [
+            each for each in named if isinstance(each, dict) and each.get(tags.INSTALLATION) == installation
+        ]
         return {str(each[tags.RUN]) for each in ours if tags.RUN in each}
 
     def _image(self, wish: Wish) -> Any:
-        return self._named("image", wish.image, self._account.ask(lambda driver: driver.list_images()))
+        return self._named("image", wish.image, self._account.ask("list_images"))
 
     def _size(self, wish: Wish) -> Any:
-        return self._named("size", wish.size, self._account.ask(lambda driver: driver.list_sizes()))
+        return self._named("size", wish.size, self._account.ask("list_sizes"))
 
     def _location(self, wish: Wish) -> Any:
         if not wish.zone:
             return None
-        return self._named("zone", wish.zone, self._account.ask(lambda driver: driver.list_locations()))
+        return self._named("zone", wish.zone, self._account.ask("list_locations"))
 
     def _named(self, setting: str, wanted: str, there: list[Any]) -> Any:
         for thing in there:

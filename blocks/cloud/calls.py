@@ -6,15 +6,13 @@ import random
 import re
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, cast
 
 import requests
 from libcloud.common.exceptions import BaseHTTPError
 from libcloud.common.types import InvalidCredsError, LibcloudError, MalformedResponseError
 
 from blocks.errors import AuthenticationRefused, CommandFailed, Refused, ResourceError, Unreachable
-
-Answer = TypeVar("Answer")
 
 TIMEOUT = 30.0  # seconds of one request
 PATIENCE = 90.0  # seconds in which a call is repeated
@@ -32,16 +30,20 @@ class Account:
         self._make = driver
         self._idle: list[Any] = []
 
-    def ask(self, call: Callable[[Any], Answer], patience: float = PATIENCE) -> Answer:
-        """What a call of a driver answers, however often it has to be repeated.
+    def ask(self, method: str, *given: Any, **named: Any) -> Any:
+        """What a method of the driver answers. Raises what ``carry_out`` does."""
+        return self.carry_out(lambda driver: getattr(driver, method)(*given, **named))
+
+    def carry_out(self, call: Callable[[Any], Any]) -> Any:
+        """What comes of calls of a driver, however often they have to be repeated.
 
         Raises:
             AuthenticationRefused: the credentials are not accepted.
             Refused: the provider will not do it, in its own words.
-            Unreachable: it could not be asked, or had no time, for as long as ``patience`` (seconds) lasted.
+            Unreachable: it could not be asked, or had no time, for PATIENCE seconds.
             CommandFailed: its answer can't be understood.
         """
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + PATIENCE
         pause = _FIRST_PAUSE
         while True:
             try:
@@ -52,20 +54,20 @@ class Account:
             time.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _once(self, call: Callable[[Any], Answer]) -> Answer:
+    def _once(self, call: Callable[[Any], Any]) -> Any:
         try:
             driver = self._idle.pop() if self._idle else self._make()
             answer = call(driver)
         except ResourceError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- what is not known is raised as it is
             # The request is left out: it may hold the host key of a machine.
             raise _sentence(error, self.name) from None
         self._idle.append(driver)
         return answer
 
 
-def _sentence(error: Exception, provider: str) -> Exception:
+def _sentence(error: Exception, provider: str) -> Exception:  # noqa: PLR0911 -- one for each kind
     """What an exception of libcloud, or of the libraries below it, says."""
     match error:
         case InvalidCredsError():
@@ -73,7 +75,7 @@ def _sentence(error: Exception, provider: str) -> Exception:
                 f"{provider} does not accept the credentials ({said(error)}); check them, and where they are for"
             )
         case BaseHTTPError():
-            return _of_answer(int(error.code or 0), said(error), provider)
+            return _of_answer(int(cast(Any, error).code or 0), said(error), provider)
         case MalformedResponseError():
             return Unreachable(f"{provider} gave an answer that can't be understood; check the address of its API")
         case requests.exceptions.SSLError():

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import base64
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
-from libcloud.compute.base import NodeImage, NodeSize
 from libcloud.compute.providers import get_driver
 from libcloud.compute.types import Provider as Driver
 from pydantic import SecretStr
 
 from blocks.cloud import caller, tags
 from blocks.cloud.calls import TIMEOUT, Account
+from blocks.cloud.ec2_catalogue import EC2Catalogue
+from blocks.cloud.ec2_query import bearing, items, query, tagged, texts, those
 from blocks.cloud.machine import Machine, MachineState, Size, Wish
 from blocks.cloud.provider import MachineOrder, Provider, Quota
-from blocks.errors import InvalidRequest, NotFound, Refused
+from blocks.errors import InvalidRequest, Refused, Unreachable
 from blocks.mistakes import suggestion
 
 _STATES: dict[str, MachineState] = {
@@ -27,7 +29,6 @@ _STATES: dict[str, MachineState] = {
     "stopped": "failed",
     "terminated": "gone",
 }
-_ELSEWHERE = ("NotFound", "Malformed")  # in what EC2 says of what is not there
 
 
 class EC2Provider(Provider):
@@ -44,6 +45,7 @@ class EC2Provider(Provider):
         self._region = region
         self._endpoint = place
         self._account = Account(self.name, lambda: self._driver(kind, access_key, secret, token))
+        self._catalogue = EC2Catalogue(self._account)
 
     def _driver(self, kind: Any, access_key: str, secret: SecretStr, token: SecretStr | None) -> Any:
         elsewhere: dict[str, Any] = {}
@@ -68,32 +70,17 @@ class EC2Provider(Provider):
         return f"EC2 at {self._endpoint.netloc}" if self._endpoint.netloc else f"EC2 in {self._region}"
 
     def problems(self, wish: Wish) -> list[str]:
-        found: list[str] = []
-        for look_up in (self._image, self._size_problem, self._zone_problem, self._subnet, self._groups):
-            try:
-                look_up(wish)
-            except NotFound as error:
-                found.append(str(error))
-        return found
+        return self._catalogue.problems(wish)
 
     def size(self, wanted: str) -> Size:
-        try:
-            answer = self._ask("DescribeInstanceTypes", {"InstanceType.1": wanted})
-        except Refused as error:
-            if "InvalidInstanceType" not in str(error) and "InvalidParameterValue" not in str(error):
-                raise
-            raise NotFound(f"size: {self.name} has no instance type {wanted!r}") from error
-        processors = next(_texts(answer, "defaultVCpus"), "0")
-        if next(_texts(answer, "instanceType"), None) is None:
-            raise NotFound(f"size: {self.name} has no instance type {wanted!r}")
-        return Size(wanted, wanted, int(processors))
+        return self._catalogue.size(wanted)
 
     def quota(self) -> Quota | None:
-        answer = self._ask("DescribeAccountAttributes", {"AttributeName.1": "max-instances"})
-        most = next((text for text in _texts(answer, "attributeValue") if text.isdigit()), None)
+        answer = query(self._account, "DescribeAccountAttributes", {"AttributeName.1": "max-instances"})
+        most = next((text for text in texts(answer, "attributeValue") if text.isdigit()), None)
         if most is None:
             return None
-        there = self._account.ask(lambda driver: driver.list_nodes())
+        there = self._account.ask("list_nodes")
         running = sum(_state(node) != "gone" for node in there)
         left = max(0, int(most) - running)
         return Quota(left, f"{left} more machines may be made ({running} of {most} are there)")
@@ -105,11 +92,11 @@ class EC2Provider(Provider):
 
     def make(self, order: MachineOrder) -> Machine:
         wish = order.wish
-        subnet = self._subnet(wish)
+        subnet = self._catalogue.subnet(wish)
         asked: dict[str, Any] = {
             "name": tags.machine_name(order.run, order.host),
-            "size": NodeSize(wish.size, wish.size, None, None, None, None, None),
-            "image": NodeImage(self._image(wish), wish.image, None),
+            "size": SimpleNamespace(id=wish.size),
+            "image": SimpleNamespace(id=self._catalogue.image(wish)),
             "ex_keyname": tags.name_of(order.run),
             "ex_userdata": order.user_data,
             "ex_metadata": dict(order.tags),
@@ -117,17 +104,17 @@ class EC2Provider(Provider):
             "ex_terminate_on_shutdown": not wish.spot,  # spot machines are terminated in any case, and can't be asked to be
             "ex_spot": wish.spot,
         }
-        groups = self._groups(wish) or [next(self._found_groups("group-name", tags.name_of(order.run)))]
+        groups = self._catalogue.groups(wish) or [self._own_group(order.run)]
         if subnet is not None:
             asked |= {"ex_subnet": subnet, "ex_security_group_ids": [group.id for group in groups]}
             asked["ex_assign_public_ip"] = not wish.private_address
         else:
             asked["ex_security_groups"] = [group.name for group in groups]
         if wish.disk:
-            asked["ex_blockdevicemappings"] = [self._disk(asked["image"].id, wish.disk)]
-        zone = self._zone(wish)
+            asked["ex_blockdevicemappings"] = [self._catalogue.disk(asked["image"].id, wish.disk)]
+        zone = self._catalogue.zone(wish)
         try:
-            node = self._account.ask(lambda driver: driver.create_node(location=zone, **asked))
+            node = self._account.ask("create_node", location=zone, **asked)
         except Refused as error:
             if "IdempotentParameterMismatch" not in str(error):
                 raise
@@ -135,94 +122,97 @@ class EC2Provider(Provider):
         return _machine(node)
 
     def machines(self, run: str) -> list[Machine]:
-        return [
-            _machine(node) for node in self._account.ask(lambda driver: driver.list_nodes(ex_filters={f"tag:{tags.RUN}": run}))
-        ]
+        there = [_machine(node) for node in self._account.ask("list_nodes", ex_filters={f"tag:{tags.RUN}": run})]
+        return [machine for machine in there if machine.run == run]  # not every cloud heeds filters
 
     def settle(self, machine: Machine, order: MachineOrder) -> Machine:
-        node = self._account.ask(lambda driver: driver.list_nodes(ex_node_ids=[machine.id]))[0]
-        disks = [each["ebs"]["volume_id"] for each in node.extra.get("block_device_mapping") or [] if each.get("ebs")]
+        node = self._account.ask("list_nodes", ex_node_ids=[machine.id])[0]
+        devices: list[dict[str, Any]] = node.extra.get("block_device_mapping") or []
+        disks = [str(each["ebs"]["volume_id"]) for each in devices if each.get("ebs")]
         for disk in disks:
-            self._account.ask(lambda driver, disk=disk: driver.ex_create_tags(SimpleNamespace(id=disk), dict(order.tags)))
+            self._account.ask("ex_create_tags", SimpleNamespace(id=disk), dict(order.tags))
         if not order.wish.floating_pool:
             return _machine(node)
         return self._with_floating_address(_machine(node), order)
 
     def end(self, machine: Machine) -> None:
         try:
-            self._account.ask(lambda driver: driver.destroy_node(SimpleNamespace(id=machine.id)))
+            self._account.ask("destroy_node", SimpleNamespace(id=machine.id))
         except Refused as error:
             if "InvalidInstanceID.NotFound" not in str(error):
                 raise
 
     def remove_rest(self, run: str) -> list[str]:
         left: list[str] = []
-        mine = {"Filter.1.Name": f"tag:{tags.RUN}", "Filter.1.Value.1": run}
-        for address in _texts(self._ask("DescribeAddresses", mine), "allocationId"):
-            self._remove(left, f"address {address}", "ReleaseAddress", {"AllocationId": address})
-        for disk in _texts(self._ask("DescribeVolumes", mine), "volumeId"):
-            self._remove(left, f"volume {disk}", "DeleteVolume", {"VolumeId": disk})
-        for key in _texts(self._ask("DescribeKeyPairs", mine), "keyName"):
-            self._remove(left, f"key pair {key}", "DeleteKeyPair", {"KeyName": key})
-        for group in self._found_groups(f"tag:{tags.RUN}", run):
+        for address in self._addresses({tags.RUN: run}):
+            allocation = next(texts(address, "allocationId"))
+            self._remove(left, f"address {next(texts(address, 'publicIp'))}", "ReleaseAddress", {"AllocationId": allocation})
+        for disk in self._account.ask("list_volumes", ex_filters={f"tag:{tags.RUN}": run}):
+            if disk.extra["tags"].get(tags.RUN) == run:
+                self._remove(left, f"volume {disk.id}", "DeleteVolume", {"VolumeId": disk.id})
+        for key in self._account.ask("list_key_pairs"):
+            if key.name == tags.name_of(run):
+                self._remove(left, f"key pair {key.name}", "DeleteKeyPair", {"KeyName": key.name})
+        for group in self._catalogue.found_groups("group-name", tags.name_of(run)):
             self._remove(left, f"security group {group.name}", "DeleteSecurityGroup", {"GroupId": group.id})
         return left
 
     def runs(self, installation: str) -> set[str]:
         mine = {f"tag:{tags.INSTALLATION}": installation}
-        nodes = self._account.ask(lambda driver: driver.list_nodes(ex_filters=mine))
-        found = {str(node.extra["tags"].get(tags.RUN)) for node in nodes if _state(node) != "gone"}
-        bare = {"Filter.1.Name": f"tag:{tags.INSTALLATION}", "Filter.1.Value.1": installation}
+        nodes = self._account.ask("list_nodes", ex_filters=mine)
+        living = [node.extra["tags"] for node in nodes if _state(node) != "gone"]
+        found = {str(each.get(tags.RUN)) for each in living if each.get(tags.INSTALLATION) == installation}
         for action in ("DescribeKeyPairs", "DescribeSecurityGroups", "DescribeAddresses"):
-            found |= set(_tagged(self._ask(action, bare), tags.RUN))
+            answer = query(self._account, action, those({tags.INSTALLATION: installation}))
+            things = (tagged(item) for item in items(answer))
+            found |= {each[tags.RUN] for each in things if each.get(tags.INSTALLATION) == installation}
         return found
 
-    def _ask(self, action: str, parameters: Mapping[str, str]) -> Any:
-        """An action that libcloud has no method for, or has one without the tags; its answer as XML."""
-        asked = {"Action": action, **parameters}
-        return self._account.ask(lambda driver: driver.connection.request(driver.path, params=dict(asked)).object)
+    def _own_group(self, run: str) -> Any:
+        for group in self._catalogue.found_groups("group-name", tags.name_of(run)):
+            return group
+        raise Unreachable(f"{self.name} does not know the security group of the run yet")
+
+    def _addresses(self, named: Mapping[str, str]) -> list[Any]:
+        """The elastic addresses with these tags, as XML. That they have them is looked at: not every cloud heeds filters."""
+        there = items(query(self._account, "DescribeAddresses", those(named)))
+        return [each for each in there if named.items() <= tagged(each).items()]
 
     def _remove(self, left: list[str], name: str, action: str, parameters: Mapping[str, str]) -> None:
         """Remove a thing; one that is still in use is noted, and one that is gone is as it should be."""
         try:
-            self._ask(action, parameters)
+            query(self._account, action, parameters)
         except Refused as error:
             if "NotFound" not in str(error):
                 left.append(f"{name} ({str(error).removeprefix(f'{self.name}: ')})")
 
     def _import_key(self, run: str, tags_: Mapping[str, str], public_key: str) -> None:
-        import base64
-
         name = {"KeyName": tags.name_of(run)}
-        asked = {**name, "PublicKeyMaterial": base64.b64encode(public_key.encode()).decode(), **_specified("key-pair", tags_)}
+        asked = {**name, "PublicKeyMaterial": base64.b64encode(public_key.encode()).decode(), **bearing("key-pair", tags_)}
         try:
-            self._ask("ImportKeyPair", asked)
+            query(self._account, "ImportKeyPair", asked)
         except Refused as error:
             if "Duplicate" not in str(error):
                 raise
-            self._ask("DeleteKeyPair", name)  # another controller's, whose seed may have been another
-            self._ask("ImportKeyPair", asked)
+            query(self._account, "DeleteKeyPair", name)  # another controller's, whose seed may have been another
+            query(self._account, "ImportKeyPair", asked)
 
     def _make_group(self, run: str, tags_: Mapping[str, str], wish: Wish) -> None:
-        subnet = self._subnet(wish)
+        subnet = self._catalogue.subnet(wish)
         name = tags.name_of(run)
         asked = {"GroupName": name, "GroupDescription": f"SSH to the machines of Chiminey's run {run}"}
         if subnet is not None:
             asked["VpcId"] = subnet.extra["vpc_id"]
         try:
-            self._ask("CreateSecurityGroup", asked | _specified("security-group", tags_))
+            query(self._account, "CreateSecurityGroup", asked | bearing("security-group", tags_))
         except Refused as error:
             if "Duplicate" not in str(error):
                 raise
-        group = next(self._found_groups("group-name", name))
+        group = self._own_group(run)
         port = wish.ssh_port
         for network in wish.ssh_from or (self._caller(),):
             try:
-                self._account.ask(
-                    lambda driver, network=network: driver.ex_authorize_security_group_ingress(
-                        group.id, port, port, cidr_ips=[network]
-                    )
-                )
+                self._account.ask("ex_authorize_security_group_ingress", group.id, port, port, cidr_ips=[network])
             except Refused as error:
                 if "Duplicate" not in str(error):
                     raise
@@ -234,83 +224,12 @@ class EC2Provider(Provider):
 
     def _with_floating_address(self, machine: Machine, order: MachineOrder) -> Machine:
         """A machine with an elastic address: the one that was made for it, or a new one."""
-        mine = {"Filter.1.Name": f"tag:{tags.RUN}", "Filter.1.Value.1": order.run}
-        mine |= {"Filter.2.Name": f"tag:{tags.HOST}", "Filter.2.Value.1": order.host}
-        answer = self._ask("DescribeAddresses", mine)
-        if next(_texts(answer, "allocationId"), None) is None:
-            answer = self._ask("AllocateAddress", {"Domain": "vpc"} | _specified("elastic-ip", order.tags))
-        address, allocation = next(_texts(answer, "publicIp")), next(_texts(answer, "allocationId"))
-        self._ask("AssociateAddress", {"InstanceId": machine.id, "AllocationId": allocation})
+        there = self._addresses({tags.RUN: order.run, tags.HOST: order.host})
+        asked = {"Domain": "vpc"} | bearing("elastic-ip", order.tags)
+        answer = there[0] if there else query(self._account, "AllocateAddress", asked)
+        address, allocation = next(texts(answer, "publicIp")), next(texts(answer, "allocationId"))
+        query(self._account, "AssociateAddress", {"InstanceId": machine.id, "AllocationId": allocation})
         return Machine(machine.id, machine.run, machine.host, machine.state, address, machine.private)
-
-    def _image(self, wish: Wish) -> str:
-        """The id of the image that is wished for, which may be named by ``owner/name``; the newest of several."""
-        owner, slash, name = wish.image.rpartition("/")
-        chosen: dict[str, Any] = {"ex_filters": {"name": name if slash else wish.image, "state": "available"}}
-        if wish.image.startswith("ami-"):
-            chosen = {"ex_image_ids": [wish.image]}
-        elif slash:
-            chosen["ex_owner"] = owner
-        try:
-            images = self._account.ask(lambda driver: driver.list_images(**chosen))
-        except Refused as error:
-            if not any(word in str(error) for word in _ELSEWHERE):
-                raise
-            images = []
-        if not images:
-            raise NotFound(f"image: {self.name} has no image {wish.image!r} for this account")
-        owners = {str(image.extra.get("owner_id")) for image in images}
-        if len(owners) > 1:
-            named = ", ".join(f"{each}/{wish.image}" for each in sorted(owners)[:5])
-            raise NotFound(f"image: {wish.image!r} is an image of several owners; name the one you trust: {named}")
-        return str(max(images, key=lambda image: str(image.extra.get("creation_date"))).id)
-
-    def _size_problem(self, wish: Wish) -> None:
-        self.size(wish.size)
-
-    def _zone_problem(self, wish: Wish) -> None:
-        self._zone(wish)
-
-    def _zone(self, wish: Wish) -> Any:
-        if not wish.zone:
-            return None
-        zones = self._account.ask(lambda driver: driver.list_locations())
-        for zone in zones:
-            if zone.name == wish.zone:
-                return zone
-        raise NotFound(f"zone: {self.name} has no zone {wish.zone!r}; it has {', '.join(zone.name for zone in zones)}")
-
-    def _subnet(self, wish: Wish) -> Any:
-        """The subnet that is wished for, by its own name or id, or that of its network; None where none is."""
-        if not wish.network:
-            return None
-        subnets = self._account.ask(lambda driver: driver.ex_list_subnets())
-        networks = self._account.ask(lambda driver: driver.ex_list_networks())
-        within = {network.id for network in networks if wish.network in (network.id, network.name)}
-        for subnet in subnets:
-            named = wish.network in (subnet.id, subnet.name) or subnet.extra.get("vpc_id") in within
-            if named and wish.zone in ("", subnet.extra.get("zone")):
-                return subnet
-        raise NotFound(
-            f"network: {self.name} has no network or subnet {wish.network!r}" + (f" in {wish.zone}" if wish.zone else "")
-        )
-
-    def _groups(self, wish: Wish) -> list[Any]:
-        found: list[Any] = []
-        for name in wish.security_groups:
-            group = next(self._found_groups("group-id" if name.startswith("sg-") else "group-name", name), None)
-            if group is None:
-                raise NotFound(f"security_groups: {self.name} has no security group {name!r}")
-            found.append(group)
-        return found
-
-    def _found_groups(self, filter: str, value: str) -> Iterator[Any]:
-        return iter(self._account.ask(lambda driver: driver.ex_get_security_groups(filters={filter: value})))
-
-    def _disk(self, image: str, size: int) -> dict[str, Any]:
-        found = self._account.ask(lambda driver: driver.list_images(ex_image_ids=[image]))[0]
-        name = str(found.extra.get("root_device_name") or "/dev/sda1")
-        return {"DeviceName": name, "Ebs": {"VolumeSize": str(size), "DeleteOnTermination": "true"}}
 
 
 def _machine(node: Any) -> Machine:
@@ -335,23 +254,3 @@ def _reason(node: Any) -> str:
         return ""
     reason = str(node.extra.get("reason") or "").strip()
     return f"it is {node.extra.get('status')}" + (f": {reason}" if reason else "")
-
-
-def _specified(kind: str, tags_: Mapping[str, str]) -> dict[str, str]:
-    """Tags as parameters of the call that makes a thing, so that it never is there without them."""
-    named = {"TagSpecification.1.ResourceType": kind}
-    for number, (key, value) in enumerate(tags_.items(), 1):
-        named |= {f"TagSpecification.1.Tag.{number}.Key": key, f"TagSpecification.1.Tag.{number}.Value": value}
-    return named
-
-
-def _texts(answer: Any, name: str) -> Iterator[str]:
-    """What all elements of a name hold, whatever their namespace."""
-    return (str(each.text).strip() for each in answer.iter() if str(each.tag).rpartition("}")[2] == name and each.text)
-
-
-def _tagged(answer: Any, key: str) -> Sequence[str]:
-    """The values of a tag."""
-    items = (each for each in answer.iter() if str(each.tag).rpartition("}")[2] == "item")
-    pairs = ((next(_texts(item, "key"), ""), next(_texts(item, "value"), ""), len(list(item))) for item in items)
-    return [value for name, value, parts in pairs if name == key and parts == 2]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,13 +53,12 @@ class OpenStackProvider(Provider):
         return found
 
     def size(self, wanted: str) -> Size:
-        flavor = self._named("size", "flavor", wanted, self._account.ask(lambda driver: driver.list_sizes()))
+        flavor = self._named("size", "flavor", wanted, self._account.ask("list_sizes"))
         return Size(str(flavor.id), str(flavor.name), int(flavor.vcpus or 0))
 
     def quota(self) -> Quota | None:
-        limits: dict[str, int] = self._account.ask(lambda driver: driver.connection.request("/limits").object)["limits"][
-            "absolute"
-        ]
+        answer = self._account.carry_out(lambda driver: driver.connection.request("/limits").object)
+        limits: dict[str, int] = answer["limits"]["absolute"]
         most, used = limits["maxTotalInstances"], limits["totalInstancesUsed"]
         if most < 0:
             return None
@@ -101,10 +101,10 @@ class OpenStackProvider(Provider):
             ]
             return there[0] if there else driver.create_node(**asked)
 
-        return replace(_machine(self._account.ask(once)), run=order.run, host=order.host)
+        return replace(_machine(self._account.carry_out(once)), run=order.run, host=order.host)
 
     def machines(self, run: str) -> list[Machine]:
-        there = [_machine(node) for node in self._account.ask(lambda driver: driver.list_nodes())]
+        there = [_machine(node) for node in self._account.ask("list_nodes")]
         return [machine for machine in there if machine.run == run]
 
     def settle(self, machine: Machine, order: MachineOrder) -> Machine:
@@ -114,7 +114,7 @@ class OpenStackProvider(Provider):
         name = tags.machine_name(order.run, order.host)
         mine = [address for address in self._addresses() if address["description"] == name]
         if not mine:
-            ports = self._account.ask(lambda driver: driver.ex_get_node_ports(SimpleNamespace(id=machine.id)))
+            ports = self._account.ask("ex_get_node_ports", SimpleNamespace(id=machine.id))
             asked = {"floating_network_id": pool.id, "port_id": ports[0].id, "description": name}
             mine = [self._neutron("/v2.0/floatingips", "POST", {"floatingip": asked})["floatingip"]]
             self._tag("floatingips", mine[0]["id"], order.tags)
@@ -122,7 +122,7 @@ class OpenStackProvider(Provider):
 
     def end(self, machine: Machine) -> None:
         try:
-            self._account.ask(lambda driver: driver.destroy_node(SimpleNamespace(id=machine.id)))
+            self._account.ask("destroy_node", SimpleNamespace(id=machine.id))
         except Refused as error:
             if not _is_absent(error):
                 raise
@@ -132,35 +132,30 @@ class OpenStackProvider(Provider):
         for address in self._addresses():
             if address["description"].startswith(f"{tags.name_of(run)}-"):
                 path = f"/v2.0/floatingips/{address['id']}"
-                self._remove(left, f"address {address['floating_ip_address']}", lambda path=path: self._neutron(path, "DELETE"))
-        for key in self._account.ask(lambda driver: driver.list_key_pairs()):
+                self._remove(left, f"address {address['floating_ip_address']}", partial(self._neutron, path, "DELETE"))
+        for key in self._account.ask("list_key_pairs"):
             if key.name == tags.name_of(run):
-                self._remove(left, f"key pair {key.name}", lambda key=key: self._ask_once("delete_key_pair", key))
+                self._remove(left, f"key pair {key.name}", partial(self._account.ask, "delete_key_pair", key))
         for group in self._found_groups(run):
-            self._remove(
-                left, f"security group {group.name}", lambda group=group: self._ask_once("ex_delete_security_group", group)
-            )
+            self._remove(left, f"security group {group.name}", partial(self._account.ask, "ex_delete_security_group", group))
         return left
 
     def runs(self, installation: str) -> set[str]:
-        nodes = self._account.ask(lambda driver: driver.list_nodes())
-        ours = [node.extra.get("metadata") or {} for node in nodes]
+        nodes = self._account.ask("list_nodes")
+        ours: list[Mapping[str, str]] = [node.extra.get("metadata") or {} for node in nodes]
         found = {str(each.get(tags.RUN)) for each in ours if each.get(tags.INSTALLATION) == installation}
-        groups = self._account.ask(lambda driver: driver.ex_list_security_groups())
+        groups = self._account.ask("ex_list_security_groups")
         for group in groups:
             if str(group.description) == _described(installation) and group.name.startswith(tags.name_of("")):
                 found.add(group.name.removeprefix(tags.name_of("")))
         return found
 
-    def _ask_once(self, method: str, thing: Any) -> None:
-        self._account.ask(lambda driver: getattr(driver, method)(thing))
-
     def _neutron(self, path: str, method: str = "GET", data: Mapping[str, Any] | None = None) -> Any:
         """A request that libcloud has no method for, or has one without what has to be said in it."""
         asked: dict[str, Any] = {"method": method} | ({"data": data} if data is not None else {})
-        return self._account.ask(lambda driver: driver.network_connection.request(path, **asked).object)
+        return self._account.carry_out(lambda driver: driver.network_connection.request(path, **asked).object)
 
-    def _remove(self, left: list[str], name: str, act: Any) -> None:
+    def _remove(self, left: list[str], name: str, act: Callable[[], Any]) -> None:
         """Remove a thing; one that is still in use is noted, and one that is gone is as it should be."""
         try:
             act()
@@ -180,7 +175,7 @@ class OpenStackProvider(Provider):
         name = tags.name_of(run)
         for _ in range(2):
             try:
-                self._account.ask(lambda driver: driver.import_key_pair_from_string(name, public_key))
+                self._account.ask("import_key_pair_from_string", name, public_key)
                 return
             except Refused as error:
                 if "exists" not in str(error):
@@ -192,16 +187,12 @@ class OpenStackProvider(Provider):
     def _make_group(self, run: str, named: Mapping[str, str], wish: Wish) -> None:
         if not self._found_groups(run):
             described = _described(named[tags.INSTALLATION])
-            self._account.ask(lambda driver: driver.ex_create_security_group(tags.name_of(run), described))
+            self._account.ask("ex_create_security_group", tags.name_of(run), described)
         group = self._found_groups(run)[0]
         self._tag("security-groups", str(group.id), named)
         for network in wish.ssh_from or (self._caller(),):
             try:
-                self._account.ask(
-                    lambda driver, network=network: driver.ex_create_security_group_rule(
-                        group, "tcp", wish.ssh_port, wish.ssh_port, cidr=network
-                    )
-                )
+                self._account.ask("ex_create_security_group_rule", group, "tcp", wish.ssh_port, wish.ssh_port, cidr=network)
             except Refused as error:
                 if "exists" not in str(error):
                     raise
@@ -211,36 +202,36 @@ class OpenStackProvider(Provider):
         return caller.towards(str(place.hostname), place.port or 443)
 
     def _found_groups(self, run: str) -> list[Any]:
-        groups = self._account.ask(lambda driver: driver.ex_list_security_groups())
+        groups = self._account.ask("ex_list_security_groups")
         return [group for group in groups if group.name == tags.name_of(run)]
 
     def _image(self, wish: Wish) -> Any:
-        images = self._account.ask(lambda driver: driver.list_images())
+        images = self._account.ask("list_images")
         return self._named("image", "image", wish.image, sorted(images, key=lambda image: str(image.extra.get("created"))))
 
     def _flavor(self, wish: Wish) -> Any:
-        return self._named("size", "flavor", wish.size, self._account.ask(lambda driver: driver.list_sizes()))
+        return self._named("size", "flavor", wish.size, self._account.ask("list_sizes"))
 
     def _network(self, wish: Wish) -> Any:
         if not wish.network:
             return None
-        return self._named("network", "network", wish.network, self._account.ask(lambda driver: driver.ex_list_networks()))
+        return self._named("network", "network", wish.network, self._account.ask("ex_list_networks"))
 
     def _pool(self, wish: Wish) -> Any:
         if not wish.floating_pool:
             return None
-        pools = self._account.ask(lambda driver: driver.ex_list_floating_ip_pools())
+        pools = self._account.ask("ex_list_floating_ip_pools")
         return self._named("floating_pool", "external network", wish.floating_pool, pools)
 
     def _groups(self, wish: Wish) -> list[Any]:
         if not wish.security_groups:
             return []
-        there = self._account.ask(lambda driver: driver.ex_list_security_groups())
+        there = self._account.ask("ex_list_security_groups")
         return [self._named("security_groups", "security group", name, there) for name in wish.security_groups]
 
     def _zone(self, wish: Wish) -> None:
         if wish.zone:
-            zones = self._account.ask(lambda driver: driver.ex_list_availability_zones())
+            zones = self._account.ask("ex_list_availability_zones")
             self._named("zone", "availability zone", wish.zone, [SimpleNamespace(id=each.name, name=each.name) for each in zones])
 
     def _named(self, setting: str, what: str, wanted: str, there: Sequence[Any]) -> Any:
@@ -255,9 +246,9 @@ class OpenStackProvider(Provider):
 def _machine(node: Any) -> Machine:
     named: Mapping[str, str] = node.extra.get("metadata") or {}
     state = _STATES.get(str(node.state), "failed")
-    fault = str((node.extra.get("fault") or {}).get("message") or "")
+    fault: Mapping[str, str] = node.extra.get("fault") or {}
     public = [address for address in node.public_ips if address not in node.private_ips]
-    reason = f"its state is {node.state}" + (f": {fault}" if fault else "")
+    reason = f"its state is {node.state}" + (f": {fault['message']}" if fault.get("message") else "")
     return Machine(
         str(node.id),
         str(named.get(tags.RUN, "")),
