@@ -14,6 +14,20 @@ def only_child(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
 
 
+def children(pid: int) -> list[int]:
+    """What the threads of ``pid`` have started, or have as orphans, and still runs."""
+    threads = Path(f"/proc/{pid}/task").glob("*")
+    return [int(child) for thread in threads for child in _read_file(thread / "children").split()]
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process below ``pid``, also those in namespaces of their own."""
+    found = children(pid)
+    for child in found:  # which grows
+        found += children(child)
+    return found
+
+
 def beside(pid: int) -> list[int]:
     """Every process of the PID namespace of ``pid``, itself included."""
     namespace = _namespace(pid)
@@ -46,7 +60,11 @@ def _namespace(pid: int) -> str:
 
 
 def _read(pid: int, file: str) -> str:
+    return _read_file(Path(f"/proc/{pid}/{file}"))
+
+
+def _read_file(file: Path) -> str:
     try:
-        return Path(f"/proc/{pid}/{file}").read_bytes().decode(errors="replace")
+        return file.read_bytes().decode(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return ""
