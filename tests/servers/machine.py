@@ -10,9 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import signal
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -160,9 +158,9 @@ class Machine:
             self._write(
                 f"var/lib/cloud/seed/{account.name}", "".join(key.strip() + "\n" for key in account.authorized_keys), 0o600
             )
-            name = shlex.quote(account.name)
+            name, shell = shlex.quote(account.name), shlex.quote(account.shell)
             lines += [
-                f"id -u {name} > /dev/null 2>&1 || useradd --create-home --password '*' --shell {shlex.quote(account.shell)} {name}",
+                f"id -u {name} > /dev/null 2>&1 || useradd --create-home --password '*' --shell {shell} {name}",
                 f"home=$(getent passwd {name} | cut -d: -f6)",
                 f'install -d -o {name} -g "$(id -g {name})" -m 700 "$home" "$home/.ssh"',
                 f'install -o {name} -g "$(id -g {name})" -m 600 /var/lib/cloud/seed/{name} "$home/.ssh/authorized_keys"',
@@ -192,12 +190,9 @@ class Machine:
 
     def power_off(self) -> None:
         """Cut the power: all that runs on it is gone at once, its disk is kept. A machine that is off stays off."""
-        if self._unshare is None:
-            return
-        while self._unshare.poll() is None:  # again, for one that is only about to start its first process
-            process_table.send(signal.SIGKILL, process_table.children(self._unshare.pid))
-            time.sleep(0.002)
-        self._unshare = None
+        if self._unshare:
+            process_table.end_namespace(self._unshare)
+            self._unshare = None
 
     def destroy(self) -> None:
         """Cut the power, and delete its disk."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 
 def only_child(pid: int) -> int:
@@ -33,6 +36,13 @@ def beside(pid: int) -> list[int]:
     namespace = _namespace(pid)
     everywhere = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return [other for other in everywhere if namespace and _namespace(other) == namespace]
+
+
+def end_namespace(unshare: subprocess.Popen[Any]) -> None:
+    """Kill the first process of a namespace, and wait for ``unshare --fork``, which ends when all that was in it is gone."""
+    while unshare.poll() is None:  # again, for one that is only about to start it
+        send(signal.SIGKILL, children(unshare.pid))
+        time.sleep(0.002)
 
 
 def program(pid: int) -> str:
