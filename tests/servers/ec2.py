@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
 from tests.servers import process_table
+from tests.servers.ec2_server.faults import ANY_ACTION
 from tests.servers.machine import room
 
-ANY_ACTION = "*"
 REPOSITORY = Path(__file__).parents[2]
 IMAGE = {
     "ami_id": "ami-0deb12000",
