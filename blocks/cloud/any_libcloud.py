@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from libcloud.compute.providers import get_driver
 from pydantic import SecretStr
@@ -51,9 +51,7 @@ class AnyProvider(Provider):
                 found.append(str(error))
         for setting in ("network", "security_groups", "floating_pool", "disk", "spot", "ssh_from"):
             if getattr(wish, setting):
-                found.append(
-                    f"{setting}: it can't be chosen for {self.name}; leave it out, or use credentials of the provider's own"
-                )
+                found.append(f"{setting}: it can't be chosen for {self.name} by the libcloud credentials; leave it out")
         return found
 
     def size(self, wanted: str) -> Size:
@@ -101,11 +99,8 @@ class AnyProvider(Provider):
     def runs(self, installation: str) -> set[str]:
         """Of machines with tags; of others nobody could tell whose they are."""
         nodes = self._account.ask("list_nodes")
-        named: list[Any] = [node.extra.get("metadata") or node.extra.get("tags") or {} for node in nodes]
-        ours: list[dict[str, str]] = [
-            each for each in named if isinstance(each, dict) and each.get(tags.INSTALLATION) == installation
-        ]
-        return {str(each[tags.RUN]) for each in ours if tags.RUN in each}
+        named = [_tags(node) for node in nodes]
+        return {each[tags.RUN] for each in named if each.get(tags.INSTALLATION) == installation and tags.RUN in each}
 
     def _image(self, wish: Wish) -> Any:
         return self._named("image", wish.image, self._account.ask("list_images"))
@@ -130,6 +125,12 @@ def _machine(node: Any) -> Machine:
     reason = "" if state in ("coming", "running") else f"its state is {node.state}"
     public, private = next(iter(node.public_ips), ""), next(iter(node.private_ips), "")
     return Machine(str(node.id), "", "", state, str(public or ""), str(private or ""), reason)
+
+
+def _tags(node: Any) -> Mapping[str, str]:
+    """What some drivers give as a mapping; of others there are none to go by."""
+    named = node.extra.get("metadata") or node.extra.get("tags")
+    return cast(Mapping[str, str], named) if isinstance(named, Mapping) else {}
 
 
 def _state(node: Any) -> MachineState:

@@ -180,9 +180,7 @@ class OpenStackProvider(Provider):
             except Refused as error:
                 if "exists" not in str(error):
                     raise
-            self._ask_once(
-                "delete_key_pair", SimpleNamespace(name=name)
-            )  # another controller's, whose seed may have been another
+            self._account.ask("delete_key_pair", SimpleNamespace(name=name))  # of a controller that had another seed
 
     def _make_group(self, run: str, named: Mapping[str, str], wish: Wish) -> None:
         if not self._found_groups(run):

@@ -181,10 +181,8 @@ class CloudCompute(ComputeResource):
         processors = self.minimum * self._provider.size(self.size).processors
         if quota.machines >= self.minimum and (quota.processors is None or quota.processors >= processors):
             return []
-        machines = "machine is" if self.minimum == 1 else "machines are"
-        return [
-            f"{self.minimum} {machines} needed, and the quota of {self._provider.name} does not allow for that: {quota.words}"
-        ]
+        needed = f"{self.minimum} machine{'s are' if self.minimum > 1 else ' is'} needed"
+        return [f"{needed}, and the quota of {self._provider.name} does not allow for that: {quota.words}"]
 
     def check(self) -> list[str]:
         wrong = self._provider.problems(self._wish)
