@@ -18,6 +18,7 @@ from blocks.host import Host
 from blocks.work import Cause, TaskEnd
 from flows.ledger import PayloadTask
 from flows.ledger.records import TaskStatus
+from flows.machines import is_machine
 from flows.run import Run
 from flows.view import Progress
 
@@ -38,7 +39,9 @@ class Dispatch:
         self._lock = threading.RLock()
         self._queue = [task for task in tasks if task.status == "pending"]
         self._running: dict[str, dict[str, set[int]]] = {}  # by host and batch: asked at every step, so never counted anew
-        self._open = sum(task.status not in ENDED for task in tasks)
+        self.open = sum(task.status not in ENDED for task in tasks)  # tasks that have not come to their end
+        self.lost_hosts = 0
+        self.coming = 0  # machines that are being made, for whom some work is left
         self._over = threading.Condition(self._lock)
         for task in tasks:
             if task.status == "running":
@@ -59,9 +62,9 @@ class Dispatch:
                 if self._retrying()
                 else self._queue
             )
-            share = len(self._queue) if len(self._hosts) == 1 else ceil(len(self._queue) / (2 * len(self._hosts)))
+            sharing = len(self._hosts) + self.coming
             fit = [task for task in fit if _growth(task) == _growth(fit[0])]
-            chunk = fit[: max(share, self._least, slots)] if len(self._hosts) > 1 else fit
+            chunk = fit[: max(ceil(len(self._queue) / (2 * sharing)), self._least, slots)] if sharing > 1 else fit
             if not chunk:
                 return None
             taken = {task.id for task in chunk}
@@ -84,6 +87,10 @@ class Dispatch:
         """How many tasks that is."""
         with self._lock:
             return sum(map(len, self._running.get(host.id, {}).values()))
+
+    def is_pending(self) -> bool:
+        """Whether a task waits to be handed out."""
+        return bool(self._queue)
 
     def is_waiting_for(self, end: TaskEnd) -> bool:
         """Whether this end is news: of the task's last attempt, and not yet counted."""
@@ -145,9 +152,29 @@ class Dispatch:
         with self._lock:
             self._queued[host.id] = (tasks, note)
 
+    @property
+    def hosts(self) -> int:
+        """How many hosts are at work."""
+        return len(self._hosts)
+
+    def add(self, host: Host) -> None:
+        """A host has come up that was not there at first."""
+        with self._lock:
+            self._hosts.add(host.id)
+
+    def leave(self, host: Host) -> bool:
+        """A host goes, if there is nothing for it to do; whether that is so."""
+        with self._lock:
+            if self._queue or self.count(host):
+                return False
+            self._hosts.discard(host.id)
+            return True
+
     def give_up(self, host: Host, reason: str) -> None:
         """A host is lost: what it had goes elsewhere."""
         with self._lock:
+            self.lost_hosts += 1
+            self.coming += is_machine(host)
             self._hosts.discard(host.id)
             self._queued.pop(host.id, None)
             tasks = {task for batch in self.at_work(host).values() for task in batch}
@@ -158,7 +185,7 @@ class Dispatch:
     def is_over(self) -> bool:
         """Every task has come to its end."""
         with self._lock:
-            return not self._open
+            return not self.open
 
     def wait(self, seconds: float) -> None:
         """Until it is over, but not longer than so many seconds."""
@@ -198,7 +225,7 @@ class Dispatch:
         if status == "running":
             self._of(task).add(task.id)
         if status in ENDED:
-            self._open -= 1
+            self.open -= 1
             self._over.notify_all()
 
     def _retrying(self) -> bool:

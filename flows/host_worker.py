@@ -14,31 +14,38 @@ from blocks.host import Host
 from blocks.work import Batch, Cause, TaskEnd
 from flows.collection import Collection
 from flows.dispatch import Dispatch
+from flows.idleness import Idleness
 from flows.ledger import PayloadTask
+from flows.machines import is_machine
 from flows.plan import Plan
 from flows.run import Run
+from flows.state import RunState
 
 Answer = TypeVar("Answer")
 
 RECONCILE_SECONDS = 15.0  # how often the markers themselves are listed where ends are told
+FATE_SECONDS = 5.0  # how often the provider is asked about a host that does not answer, at most
 
 
 class HostWorker:
     """One host and its thread."""
 
-    def __init__(self, run: Run, dispatch: Dispatch, plan: Plan, iteration: int, host: Host) -> None:
+    def __init__(self, run: Run, dispatch: Dispatch, plan: Plan, state: RunState, host: Host) -> None:
         self.host = host
         self.error: BaseException | None = None
         self._run = run
         self._dispatch = dispatch
         self._plan = plan
-        self._iteration = iteration
+        self._iteration = state.iteration
         self._session = run.session(host)
-        self._collection = Collection(run, dispatch, plan, iteration, self._session)
+        self._collection = Collection(run, dispatch, plan, state.iteration, self._session)
+        is_last = state.iteration + 1 >= run.request.max_iterations
+        self._idleness = Idleness(run.compute.idleness, is_last=is_last)
         self._watch: Watch | None = None
         self._ended: dict[int, TaskEnd] = {}
         self._host_error: ResourceError | None = None
         self._unreachable_since = 0.0
+        self._fate_asked = 0.0
         self._reconciled = 0.0 if dispatch.count(host) else time.monotonic()  # what another controller began has to be looked for
         self._collected = time.monotonic()
         self._began = time.monotonic()
@@ -73,7 +80,7 @@ class HostWorker:
     def _work(self) -> None:
         try:
             while not self._stop.is_set() and not self._dispatch.is_over():
-                if not self._guarded():
+                if not self._guarded() or self._is_let_go():
                     return
         except BaseException as error:  # noqa: BLE001 -- the stage raises it
             self.error = error
@@ -117,7 +124,22 @@ class HostWorker:
             self._session.fence(list(self._dispatch.at_work(self.host)))
         except ResourceError as second:
             self._run.say("warning", f"host {self.host.address}: what it still runs could not be ended: {second}")
-        self._dispatch.give_up(self.host, str(error))
+        self._lose(str(error))
+
+    def _lose(self, reason: str) -> None:
+        """The host is lost; a machine must not cost anything any more, nor come back."""
+        self._dispatch.give_up(self.host, reason)
+        if is_machine(self.host):
+            self._run.machines.release(self.host, f"lost: {reason}")
+
+    def _is_let_go(self) -> bool:
+        """Whether the host is released, for nothing is left for it to do."""
+        busy = self._dispatch.is_pending() or self._dispatch.count(self.host) > 0
+        if not self._idleness.is_too_long(busy=busy) or not self._dispatch.leave(self.host):
+            return False
+        self._run.say("info", f"{self.host.id} is released: nothing is left for it to do")
+        self._run.machines.release(self.host, "nothing was left for it to do")
+        return True
 
     def _suspect(self, error: Unreachable) -> bool:
         """The host does not answer: try again for as long as the resource has patience."""
@@ -127,8 +149,9 @@ class HostWorker:
         if not self._unreachable_since:
             self._unreachable_since = now
             self._run.say("warning", f"host {self.host.address} does not answer, trying again: {error}")
-        if now - self._unreachable_since >= self._run.compute.patience:
-            self._dispatch.give_up(self.host, str(error))
+        words = self._fate()
+        if words or now - self._unreachable_since >= self._run.compute.patience:
+            self._lose(words or str(error))
             return False
         if self._watch is not None:
             self._watch.close()
@@ -137,6 +160,17 @@ class HostWorker:
         waited = now - self._unreachable_since
         self._stop.wait((0.2 + self._run.compute.pause(waited, waited)) * random.uniform(0.7, 1.3))
         return True
+
+    def _fate(self) -> str:
+        """Why the host will never answer again, as far as the provider knows, who is not asked at every step."""
+        now = time.monotonic()
+        if now - self._fate_asked < FATE_SECONDS:
+            return ""
+        self._fate_asked = now
+        try:
+            return self._run.compute.fate(self.host, self._run.id)
+        except ResourceError:  # it does not answer either: patience decides
+            return ""
 
     def _left(self) -> int:
         """How many tasks the host has that have not ended."""
