@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import TypedDict
 
-from flows.ledger.records import HostRecord
+from flows.ledger import HostRecord, Ledger
 
 
 class Cost(TypedDict):
@@ -34,6 +34,11 @@ def of(hosts: Iterable[HostRecord], now: float | None = None) -> Cost | None:
         "machine_seconds": {size: round(lasted, 1) for size, lasted in seconds.items()},
         "price": None if price is None else round(price, 6),
     }
+
+
+def of_run(ledger: Ledger, run: str) -> Cost | None:
+    """What the machines of a run, or of all runs of a sweep, have cost until now."""
+    return of(ledger.machines().get(run, ()))
 
 
 def spoken(cost: Cost | None) -> str:

@@ -17,6 +17,7 @@ def write(run: Run, state: RunState, result: RunResult) -> None:
     """Write both into the output location."""
     asked = run.request.model_dump(mode="json")
     hosts = run.ledger.hosts(run.id)
+    spent = cost.of(hosts)
     told = run.ledger.history(run.id)
     document = {
         **result.model_dump(mode="json"),
@@ -24,7 +25,7 @@ def write(run: Run, state: RunState, result: RunResult) -> None:
         "criteria": list(state.criteria),
         "request": asked,
         "hosts": [asdict(host) for host in hosts],
-        **({"cost": spent} if (spent := cost.of(hosts)) else {}),
+        **({"cost": spent} if spent else {}),
         "history": told,
     }
     run.output_storage.write(f"{run.folder}/run.json", _json(document))

@@ -1,4 +1,4 @@
-"""As many machines as the rest of an iteration's tasks takes: in the place of lost ones, or for more tasks than there were before.
+"""As many machines as the rest of an iteration's tasks takes: in the place of lost ones, or for more tasks than there were.
 
 Only where hosts are made: of others there are as many as there are. Everything that waits for a provider or a machine does so in
 a thread of its own, which is left behind when the iteration is over.

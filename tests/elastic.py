@@ -31,7 +31,7 @@ FIRST_NUMBER = 60  # of the servers: makes their addresses, which those of the f
 
 
 class Provider:
-    """Machines in a folder: one file for each that was made, which is gone when it is; and a line in ``calls`` for each request."""
+    """Machines in a folder: a file for each that was made, gone when it is; and a line in ``calls`` for each request."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from blocks.errors import RunCancelled, RunFailed
-from flows import Reliability, reaper
+from flows import Reliability, orphans, reaper
 from flows.ledger.records import HostRecord
 from flows.result import RunResult
 from tests.elastic import ElasticCompute, Provider, register
@@ -161,27 +161,24 @@ def test_a_machine_that_is_silent_is_released_so_that_it_can_not_come_back(provi
 
 
 def test_when_replacements_run_out_the_run_fails_and_says_why(provider: Provider, lab: Lab, tmp_path: Path) -> None:
-    main = "sleep 600"
-
-    def kill_whatever_lives() -> None:
-        while len(provider.asked("started")) < 2 or provider.living():
-            for machine in provider.living():
-                if (provider.home(machine) / ".chiminey").exists():
-                    time.sleep(0.5)
-                    provider.kill(machine)
+    def kill_whatever_works() -> None:
+        while len(provider.asked("started")) < 4 or provider.living():
+            working = [machine for machine in provider.living() if (provider.home(machine) / "begun").exists()]
+            for machine in working:
+                provider.kill(machine)
             time.sleep(0.1)
 
-    when(lambda: provider.living() != [], kill_whatever_lives)
+    when(lambda: provider.living() != [], kill_whatever_works)
 
     with pytest.raises(RunFailed, match=r"no host is left to run the remaining tasks.*terminated"):
         lab.go(
-            connector(tmp_path / "c", main, **KINDS),
-            elastic(provider, maximum=1),
-            sweep={"n": [1]},
+            connector(tmp_path / "c", "touch ~/begun; sleep 600", **KINDS),
+            elastic(provider, maximum=2, slots=1),
+            sweep={"n": list(range(60))},
             reliability=Reliability(maximum_retry=1),
         )
 
-    assert len(provider.asked("make")) == 2
+    assert len(provider.asked("make")) == 4, "two at first, and each replaced once"
     assert set(statuses(lab).values()) == {"released"}
 
 
@@ -192,7 +189,7 @@ def test_a_replacement_that_can_not_be_made_is_told_in_the_providers_words(provi
 
     when(lambda: lab.ledger.runs() != [] and lab.ledger.task_counts(last_run(lab)).get("running", 0) > 0, kill)
 
-    with pytest.raises(RunFailed, match="no host is left to run the remaining tasks .*no capacity in this zone"):
+    with pytest.raises(RunFailed, match=r"no host is left to run the remaining tasks .*no capacity in this zone"):
         lab.go(
             connector(tmp_path / "c", "sleep 600", **KINDS),
             elastic(provider, maximum=1),
@@ -355,3 +352,29 @@ def test_what_machines_cost_is_in_the_record_of_the_run(provider: Provider, lab:
     seconds = sum(host.gone - host.asked for host in machines(lab).values())
     assert cost["machine_seconds"] == {"small": pytest.approx(seconds, abs=0.2)}
     assert cost["price"] == pytest.approx(seconds / 1000, abs=0.001)
+
+
+def test_what_no_living_run_has_is_found_with_the_provider_and_removed(provider: Provider, lab: Lab, tmp_path: Path) -> None:
+    sample = connector(tmp_path / "connector", "sleep 600", **KINDS)
+    compute = elastic(provider, maximum=1)
+    proposal = lab.request(sample, compute, sweep={"n": [1]})
+    live, new = lab.add(proposal), lab.add(proposal)
+    controller = start(tmp_path, live)
+    while not provider.living():
+        time.sleep(0.1)
+    ended = lab.go(connector(tmp_path / "c", NUMBERED, **KINDS), compute)
+    for left in (f"{ended.run_id}/machine-7", "unknown/machine-1", f"{new.id}/machine-1"):
+        provider.make(left)
+
+    assert orphans.reap(lab.ledger, compute, dry_run=True) == [
+        f"machines of run {name} are left" for _, name in sorted([(ended.run_id, ended.name), ("unknown", "unknown")])
+    ]
+    assert len(provider.living()) == 4
+    assert orphans.reap(lab.ledger, compute) == [
+        f"machines of run {name} are removed" for _, name in sorted([(ended.run_id, ended.name), ("unknown", "unknown")])
+    ]
+
+    assert provider.living() == sorted([f"{live.id}/machine-1", f"{new.id}/machine-1"])
+    assert orphans.reap(lab.ledger, compute) == []
+    lab.ledger.request_cancel(live.id)
+    controller.wait(timeout=60)
