@@ -16,6 +16,7 @@ from typing import Any
 
 from blocks.host import Host
 from blocks.work import Cause, TaskEnd
+from flows import attempts
 from flows.ledger import PayloadTask
 from flows.ledger.records import TaskStatus
 from flows.machines import is_machine
@@ -63,7 +64,7 @@ class Dispatch:
                 else self._queue
             )
             sharing = len(self._hosts) + self.coming
-            fit = [task for task in fit if _growth(task) == _growth(fit[0])]
+            fit = [task for task in fit if attempts.growth(task) == attempts.growth(fit[0])]
             chunk = fit[: max(ceil(len(self._queue) / (2 * sharing)), self._least, slots)] if sharing > 1 else fit
             if not chunk:
                 return None
@@ -114,7 +115,7 @@ class Dispatch:
             tasks = [self._ended(end) for end in ends if self.is_waiting_for(end)]
             for task in tasks:
                 task.reason = reasons[task.id]
-                self._again_or_not(task, causes.get(task.id), _how(task, causes.get(task.id)))
+                self._again_or_not(task, causes.get(task.id), attempts.how(task, causes.get(task.id)))
             self._run.lease.update_tasks(tasks)
         self.show()
 
@@ -237,11 +238,7 @@ class Dispatch:
         return task
 
     def _again_or_not(self, task: PayloadTask, cause: Cause | None, how: str) -> None:
-        reliability = self._run.request.reliability
-        if cause is Cause.PREEMPTED:
-            task.forgiven += 1  # it was not its fault, and may happen often
-        left = task.attempt - task.forgiven <= reliability.maximum_retry
-        again = reliability.reschedule_failed_processes and left and self._is_worth_another(task, cause)
+        again = attempts.is_another_due(self._run.request.reliability, task, cause)
         if again:
             self._move(task, "pending")
             self._queue.append(task)
@@ -255,29 +252,3 @@ class Dispatch:
             )
         elif self._told == SHOWN_FAILURES + 1:
             self._run.say("warning", "more tasks fail; their reasons are in tasks.json")
-
-    def _is_worth_another(self, task: PayloadTask, cause: Cause | None) -> bool:
-        """What the user decided about such an end; a growth that was asked for is noted."""
-        reliability = self._run.request.reliability
-        match cause:
-            case Cause.TIME:
-                task.time_growth += reliability.on_timeout == "more"
-                return reliability.on_timeout != "fail"
-            case Cause.MEMORY:
-                task.memory_growth += reliability.on_oom == "more"
-                return reliability.on_oom != "fail"
-            case Cause.CANCELLED | Cause.REFUSED:
-                return False
-            case _:
-                return True
-
-
-def _growth(task: PayloadTask) -> tuple[int, int]:
-    """What only tasks of one batch can have in common."""
-    return task.time_growth, task.memory_growth
-
-
-def _how(task: PayloadTask, cause: Cause | None) -> str:
-    if cause is not None:
-        return str(cause)
-    return f"exit code {task.exit_code}" if task.exit_code else "without its outputs"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -20,11 +19,11 @@ from flows.machines import is_machine
 from flows.plan import Plan
 from flows.run import Run
 from flows.state import RunState
+from flows.suspicion import Suspicion
 
 Answer = TypeVar("Answer")
 
 RECONCILE_SECONDS = 15.0  # how often the markers themselves are listed where ends are told
-FATE_SECONDS = 5.0  # how often the provider is asked about a host that does not answer, at most
 
 
 class HostWorker:
@@ -44,8 +43,7 @@ class HostWorker:
         self._watch: Watch | None = None
         self._ended: dict[int, TaskEnd] = {}
         self._host_error: ResourceError | None = None
-        self._unreachable_since = 0.0
-        self._fate_asked = 0.0
+        self._suspicion = Suspicion(run.compute, host, run.id)
         self._reconciled = 0.0 if dispatch.count(host) else time.monotonic()  # what another controller began has to be looked for
         self._collected = time.monotonic()
         self._began = time.monotonic()
@@ -62,10 +60,6 @@ class HostWorker:
     def stop(self) -> None:
         """Ask it to leave off; what runs on the host goes on."""
         self._stop.set()
-
-    def is_alive(self) -> bool:
-        """Whether it is still at work."""
-        return self._thread.is_alive()
 
     def hand_out(self) -> None:
         """Give the host its next chunk, when it will soon have nothing to do; one with a queue gets all there is."""
@@ -99,7 +93,7 @@ class HostWorker:
                 return self._suspect(error)
             self._give_up(error)
             return False
-        self._unreachable_since = 0.0
+        self._suspicion.is_cleared()
         return True
 
     def _step(self) -> None:
@@ -142,35 +136,20 @@ class HostWorker:
         return True
 
     def _suspect(self, error: Unreachable) -> bool:
-        """The host does not answer: try again for as long as the resource has patience."""
+        """The host does not answer: try again, for as long as there is hope."""
         if self._stop.is_set():  # the connection was closed under it, for the run is over
             return False
-        now = time.monotonic()
-        if not self._unreachable_since:
-            self._unreachable_since = now
+        if self._suspicion.is_new:
             self._run.say("warning", f"host {self.host.address} does not answer, trying again: {error}")
-        words = self._fate()
-        if words or now - self._unreachable_since >= self._run.compute.patience:
-            self._lose(words or str(error))
+        if verdict := self._suspicion.verdict(error):
+            self._lose(verdict)
             return False
         if self._watch is not None:
             self._watch.close()
             self._watch = None
         self._reconciled = 0.0
-        waited = now - self._unreachable_since
-        self._stop.wait((0.2 + self._run.compute.pause(waited, waited)) * random.uniform(0.7, 1.3))
+        self._stop.wait(self._suspicion.pause())
         return True
-
-    def _fate(self) -> str:
-        """Why the host will never answer again, as far as the provider knows, who is not asked at every step."""
-        now = time.monotonic()
-        if now - self._fate_asked < FATE_SECONDS:
-            return ""
-        self._fate_asked = now
-        try:
-            return self._run.compute.fate(self.host, self._run.id)
-        except ResourceError:  # it does not answer either: patience decides
-            return ""
 
     def _left(self) -> int:
         """How many tasks the host has that have not ended."""
