@@ -37,10 +37,10 @@ class Crew:
         Raises:
             RunFailed: tasks are left and no host to run them, or a time limit was passed; RunCancelled; LeaseLost.
         """
-        gone = self._run.hosts("lost", "failed")
-        for host in gone:
-            if self._dispatch.at_work(host):
-                self._dispatch.give_up(host, "it was lost before")
+        gone = [record for record in self._run.ledger.hosts(self._run.id) if record.status in ("lost", "failed")]
+        for record in gone:
+            if self._dispatch.at_work(record.host):
+                self._dispatch.give_up(record.host, record.note)
         self._dispatch.show(now=True)
         for worker in self._workers.values():
             worker.start()

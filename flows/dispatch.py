@@ -42,6 +42,7 @@ class Dispatch:
         self._running: dict[str, dict[str, set[int]]] = {}  # by host and batch: asked at every step, so never counted anew
         self.open = sum(task.status not in ENDED for task in tasks)  # tasks that have not come to their end
         self.lost_hosts = 0
+        self.idle_hosts = 0  # that left, for there was nothing for them to do
         self.coming = 0  # machines that are being made, for whom some work is left
         self._over = threading.Condition(self._lock)
         for task in tasks:
@@ -168,6 +169,7 @@ class Dispatch:
         with self._lock:
             if self._queue or self.count(host):
                 return False
+            self.idle_hosts += 1
             self._hosts.discard(host.id)
             return True
 

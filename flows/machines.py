@@ -81,7 +81,8 @@ class Machines:
             return self._run.admit(host, facts)
 
     def release(self, host: Host, why: str) -> None:
-        """Let one go before the run ends. One that the provider does not let go is left to the reaper."""
+        """Let one go before the run ends. One that the provider does not let go is left to the end of the run, or the reaper."""
+        self._run.lease.host(host, "lost", why)  # before it is, so that nobody gives it work any more
         try:
             self._run.compute.release(host, self._run.id)
         except ResourceError as error:

@@ -12,6 +12,7 @@ class Quota:
     tasks: int = 0  # that hosts were last counted for
     first: int = 0  # hosts that were first asked for
     most: int = 0  # hosts that the run has had at once, or was to have
+    left: int = 0  # machines that were let go for want of work, and may come back
     replaced: int = 0  # machines that were asked for in the place of lost ones
 
     def begin(self, tasks: int, asked: int, ready: int) -> None:
@@ -29,7 +30,9 @@ class Quota:
         """
         self.first = self.first or wanted
         missing = max(0, wanted - present)
-        grown = min(missing, max(0, wanted - max(self.most, present)))
+        more = max(0, wanted - max(self.most, present))
+        grown = min(missing, more + self.left)
+        self.left -= max(0, grown - more)
         replacing = min(missing - grown, max(0, self.first * maximum_retry - self.replaced))
         self.replaced += replacing
         self.tasks, self.most = tasks, max(self.most, wanted)

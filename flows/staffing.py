@@ -17,6 +17,7 @@ from blocks.errors import ChimineyError, LeaseLost, ResourceError
 from blocks.host import Host
 from flows import host_setup
 from flows.dispatch import Dispatch
+from flows.ledger import HostRecord
 from flows.machines import is_machine
 from flows.run import Run
 from flows.state import RunState
@@ -47,12 +48,14 @@ class Staffing:
             self._again_at = 0.0
             dispatch.coming = int(any(map(is_machine, hosts)))  # so that what is there does not take all
 
-    def start(self, wanted: Iterable[Host], gone: Iterable[Host]) -> None:
+    def start(self, wanted: Iterable[Host], gone: Iterable[HostRecord]) -> None:
         """Go on with what a controller, or an iteration, before has left: machines that were wanted, and those that are lost."""
         for host in wanted:
             self._make(host)
         self._releasing += [
-            _begun(lambda host=host: self._run.machines.release(host, "it was lost")) for host in gone if is_machine(host)
+            _begun(lambda left=record: self._run.machines.release(left.host, left.note))
+            for record in gone
+            if is_machine(record.host)
         ]
 
     def newcomers(self) -> list[Host]:
@@ -78,6 +81,7 @@ class Staffing:
     def stop(self) -> None:
         """Make no more; a machine that is not ready yet stays for whoever wants it, or for the end of the run."""
         self._stopped.set()
+        self._run.machines.quota.left += self._dispatch.idle_hosts
 
     def _is_due(self) -> bool:
         return self._elastic and (self._dispatch.lost_hosts != self._lost or time.monotonic() >= self._again_at)

@@ -250,6 +250,23 @@ def test_an_iteration_with_more_tasks_gets_more_machines(provider: Provider, lab
     assert {task.host for task in lab.tasks(result) if task.iteration == 1} == {"machine-1", "machine-2"}
 
 
+def test_machines_that_left_for_want_of_work_come_back_with_it_and_are_no_replacements(
+    provider: Provider, lab: Lab, tmp_path: Path
+) -> None:
+    main = NUMBERED + '[ "$CHIMINEY_ITERATION$CHIMINEY_TASK_ID" != 01 ] || sleep 5\nsleep 1\n'
+
+    result = lab.go(
+        connector(tmp_path / "c", main, max_iterations=2, converged=_never, **KINDS),
+        elastic(provider, maximum=2, idle_after=0.05),
+        sweep={"n": list(range(8))},
+        reliability=Reliability(maximum_retry=0),
+    )
+
+    assert result.tasks.completed == 16
+    assert len(provider.asked("make")) == 3
+    assert "machine-3" in {task.host for task in lab.tasks(result) if task.iteration == 1}
+
+
 def _never(_self: object, _iteration: object):
     from flows import Convergence
 

@@ -45,6 +45,14 @@ def test_of_what_is_missing_for_more_tasks_and_for_losses_only_the_losses_are_li
     assert quota.most == 5
 
 
+def test_machines_that_left_for_want_of_work_come_back_once_beside_the_replacements() -> None:
+    quota = begun(3, 3)
+    quota.left += 1
+
+    assert quota.grant(tasks=50, wanted=3, present=1, maximum_retry=0) == 1
+    assert quota.grant(tasks=50, wanted=3, present=1, maximum_retry=0) == 0
+
+
 def test_a_controller_that_resumes_counts_from_what_it_finds() -> None:
     quota = Quota()
 
