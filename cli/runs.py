@@ -11,9 +11,10 @@ import typer
 
 from cli import answer
 from cli.options import Json
+from flows import cost
 
 if TYPE_CHECKING:
-    from flows.ledger import Ledger, RunRecord
+    from flows.ledger import HostRecord, Ledger, RunRecord
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's name, id, or the start of either.")]
 
@@ -28,13 +29,15 @@ def jobs(
     from flows.ledger import Ledger
 
     ledger = Ledger()
-    counts = ledger.counts()
-    rows = [_row(ledger, record, counts) for record in (ledger.runs() if everything else ledger.top())]
+    counts, machines = ledger.counts(), ledger.machines()
+    rows = [_row(ledger, record, counts, machines) for record in (ledger.runs() if everything else ledger.top())]
     if as_json:
         answer.give(rows)
         return
-    lines = [("name", "state", "tasks", "started", "took", "message"), *map(_cells, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(5)]
+    lines = [("name", "state", "tasks", "started", "took", "machines", "message"), *map(_cells, rows)]
+    if not any(row["cost"] for row in rows):
+        lines = [(*line[:5], line[6]) for line in lines]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]) - 1)]
     for *cells, message in lines if rows else []:
         typer.echo("  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), message]).rstrip())
     if not rows:
@@ -49,13 +52,13 @@ def show(name: RunName, as_json: Json = False) -> None:
     record = ledger.find(name)
     request = json.loads(record.request)
     failed = [task for task in ledger.tasks(record.id) if task.status == "failed"]
-    counts = ledger.counts()
+    counts, machines = ledger.counts(), ledger.machines()
     told: dict[str, Any] = {
-        **_row(ledger, record, counts),
+        **_row(ledger, record, counts, machines),
         "request": request,
         "hosts": [asdict(host) for host in ledger.hosts(record.id)],
         "failed_tasks": [{"id": task.id, "reason": task.reason, "attempts": task.attempt} for task in failed],
-        "runs": [_row(ledger, child, counts) for child in ledger.children(record.id)],
+        "runs": [_row(ledger, child, counts, machines) for child in ledger.children(record.id)],
         "history": ledger.history(record.id),
     }
     if as_json:
@@ -72,7 +75,9 @@ def _tell(record: RunRecord, told: dict[str, Any]) -> None:
     counted = ", ".join(f"{number} {state}" for state, number in told["tasks"].items()) or "none yet"
     typer.echo(f"{'points' if record.kind == 'sweep' else 'tasks'}: {counted}")
     for host in told["hosts"]:
-        typer.echo(f"host {host['address']}: {host['status']} {host['note']}")
+        typer.echo(f"host {host['address'] or host['id']}: {host['status']} {host['note']}")
+    if told["cost"]:
+        typer.echo(f"machines: {cost.spoken(told['cost'])}")
     for task in told["failed_tasks"]:
         typer.echo(f"task {task['id']} failed after {task['attempts']} attempts: {task['reason']}")
     for child in told["runs"]:
@@ -101,14 +106,15 @@ def cancel(name: RunName) -> None:
 
 
 def reap(dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False) -> None:
-    """Clean up after runs whose controller is gone."""
+    """Clean up after runs whose controller is gone, and remove machines that no living run has."""
     from cli import prefect
     from flows.ledger import Ledger
 
     prefect.connect()
-    from flows import reaper
+    from flows import orphans, reaper
 
-    told = reaper.reap(Ledger(), dry_run=dry_run)
+    ledger = Ledger()
+    told = [*reaper.reap(ledger, dry_run=dry_run), *orphans.reap_saved(ledger, dry_run=dry_run)]
     typer.echo("\n".join(told) if told else "Nothing was left behind.")
 
 
@@ -117,7 +123,9 @@ def history_line(line: dict[str, Any]) -> str:
     return f"{time.strftime('%H:%M:%S', time.localtime(line['at']))} {line['message']}"
 
 
-def _row(ledger: Ledger, record: RunRecord, all_counts: dict[str, dict[str, int]]) -> dict[str, Any]:
+def _row(
+    ledger: Ledger, record: RunRecord, all_counts: dict[str, dict[str, int]], machines: dict[str, list[HostRecord]]
+) -> dict[str, Any]:
     """One line of the list; of a sweep, the points are counted in the place of the tasks."""
     counts = _points(ledger, record) if record.kind == "sweep" else all_counts.get(record.id, {})
     interrupted = record.status == "running" and not ledger.is_owned(record)
@@ -134,6 +142,7 @@ def _row(ledger: Ledger, record: RunRecord, all_counts: dict[str, dict[str, int]
         },
         "created": record.created,
         "seconds": (record.ended or time.time()) - record.created,
+        "cost": cost.of(machines.get(record.id, ())),
         "message": "its controller is gone; 'chiminey resume' goes on" if interrupted else record.message,
     }
 
@@ -150,7 +159,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     tasks = f"{row['tasks']['completed']}/{row['tasks']['total']}"
     failed = f" ({row['tasks']['failed']} failed)" if row["tasks"]["failed"] else ""
     started = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["created"]))
-    return row["name"], row["state"], tasks + failed, started, _duration(row["seconds"]), " ".join(row["message"].split())[:100]
+    message = " ".join(row["message"].split())[:100]
+    return row["name"], row["state"], tasks + failed, started, _duration(row["seconds"]), cost.spoken(row["cost"]), message
 
 
 def _duration(seconds: float) -> str:

@@ -16,8 +16,10 @@ from typing import Any
 
 from blocks.host import Host
 from blocks.work import Cause, TaskEnd
+from flows import attempts
 from flows.ledger import PayloadTask
 from flows.ledger.records import TaskStatus
+from flows.machines import is_machine
 from flows.run import Run
 from flows.view import Progress
 
@@ -38,7 +40,10 @@ class Dispatch:
         self._lock = threading.RLock()
         self._queue = [task for task in tasks if task.status == "pending"]
         self._running: dict[str, dict[str, set[int]]] = {}  # by host and batch: asked at every step, so never counted anew
-        self._open = sum(task.status not in ENDED for task in tasks)
+        self.open = sum(task.status not in ENDED for task in tasks)  # tasks that have not come to their end
+        self.lost_hosts = 0
+        self.idle_hosts = 0  # that left, for there was nothing for them to do
+        self.coming = 0  # machines that are being made, for whom some work is left
         self._over = threading.Condition(self._lock)
         for task in tasks:
             if task.status == "running":
@@ -59,9 +64,9 @@ class Dispatch:
                 if self._retrying()
                 else self._queue
             )
-            share = len(self._queue) if len(self._hosts) == 1 else ceil(len(self._queue) / (2 * len(self._hosts)))
-            fit = [task for task in fit if _growth(task) == _growth(fit[0])]
-            chunk = fit[: max(share, self._least, slots)] if len(self._hosts) > 1 else fit
+            sharing = len(self._hosts) + self.coming
+            fit = [task for task in fit if attempts.growth(task) == attempts.growth(fit[0])]
+            chunk = fit[: max(ceil(len(self._queue) / (2 * sharing)), self._least, slots)] if sharing > 1 else fit
             if not chunk:
                 return None
             taken = {task.id for task in chunk}
@@ -85,6 +90,10 @@ class Dispatch:
         with self._lock:
             return sum(map(len, self._running.get(host.id, {}).values()))
 
+    def is_pending(self) -> bool:
+        """Whether a task waits to be handed out."""
+        return bool(self._queue)
+
     def is_waiting_for(self, end: TaskEnd) -> bool:
         """Whether this end is news: of the task's last attempt, and not yet counted."""
         task = self.tasks.get(end.task)
@@ -107,7 +116,7 @@ class Dispatch:
             tasks = [self._ended(end) for end in ends if self.is_waiting_for(end)]
             for task in tasks:
                 task.reason = reasons[task.id]
-                self._again_or_not(task, causes.get(task.id), _how(task, causes.get(task.id)))
+                self._again_or_not(task, causes.get(task.id), attempts.how(task, causes.get(task.id)))
             self._run.lease.update_tasks(tasks)
         self.show()
 
@@ -145,9 +154,30 @@ class Dispatch:
         with self._lock:
             self._queued[host.id] = (tasks, note)
 
+    @property
+    def hosts(self) -> int:
+        """How many hosts are at work."""
+        return len(self._hosts)
+
+    def add(self, host: Host) -> None:
+        """A host has come up that was not there at first."""
+        with self._lock:
+            self._hosts.add(host.id)
+
+    def leave(self, host: Host) -> bool:
+        """A host goes, if there is nothing for it to do; whether that is so."""
+        with self._lock:
+            if self._queue or self.count(host):
+                return False
+            self.idle_hosts += 1
+            self._hosts.discard(host.id)
+            return True
+
     def give_up(self, host: Host, reason: str) -> None:
         """A host is lost: what it had goes elsewhere."""
         with self._lock:
+            self.lost_hosts += 1
+            self.coming += is_machine(host)
             self._hosts.discard(host.id)
             self._queued.pop(host.id, None)
             tasks = {task for batch in self.at_work(host).values() for task in batch}
@@ -158,7 +188,7 @@ class Dispatch:
     def is_over(self) -> bool:
         """Every task has come to its end."""
         with self._lock:
-            return not self._open
+            return not self.open
 
     def wait(self, seconds: float) -> None:
         """Until it is over, but not longer than so many seconds."""
@@ -198,7 +228,7 @@ class Dispatch:
         if status == "running":
             self._of(task).add(task.id)
         if status in ENDED:
-            self._open -= 1
+            self.open -= 1
             self._over.notify_all()
 
     def _retrying(self) -> bool:
@@ -210,11 +240,7 @@ class Dispatch:
         return task
 
     def _again_or_not(self, task: PayloadTask, cause: Cause | None, how: str) -> None:
-        reliability = self._run.request.reliability
-        if cause is Cause.PREEMPTED:
-            task.forgiven += 1  # it was not its fault, and may happen often
-        left = task.attempt - task.forgiven <= reliability.maximum_retry
-        again = reliability.reschedule_failed_processes and left and self._is_worth_another(task, cause)
+        again = attempts.is_another_due(self._run.request.reliability, task, cause)
         if again:
             self._move(task, "pending")
             self._queue.append(task)
@@ -228,29 +254,3 @@ class Dispatch:
             )
         elif self._told == SHOWN_FAILURES + 1:
             self._run.say("warning", "more tasks fail; their reasons are in tasks.json")
-
-    def _is_worth_another(self, task: PayloadTask, cause: Cause | None) -> bool:
-        """What the user decided about such an end; a growth that was asked for is noted."""
-        reliability = self._run.request.reliability
-        match cause:
-            case Cause.TIME:
-                task.time_growth += reliability.on_timeout == "more"
-                return reliability.on_timeout != "fail"
-            case Cause.MEMORY:
-                task.memory_growth += reliability.on_oom == "more"
-                return reliability.on_oom != "fail"
-            case Cause.CANCELLED | Cause.REFUSED:
-                return False
-            case _:
-                return True
-
-
-def _growth(task: PayloadTask) -> tuple[int, int]:
-    """What only tasks of one batch can have in common."""
-    return task.time_growth, task.memory_growth
-
-
-def _how(task: PayloadTask, cause: Cause | None) -> str:
-    if cause is not None:
-        return str(cause)
-    return f"exit code {task.exit_code}" if task.exit_code else "without its outputs"

@@ -19,7 +19,7 @@ from prefect.context import FlowRunContext, SyncClientContext, TagsContext
 from prefect.tasks import exponential_backoff
 
 from blocks.errors import ChimineyError, ResourceError, RunCancelled, RunFailed
-from flows import engine, reaper
+from flows import cost, engine, reaper
 from flows.asked import Asked, asked_again, parameters, prepared, proposed
 from flows.connector import SmartConnector
 from flows.flow_call import body, carried_out, given_id, given_views
@@ -132,9 +132,9 @@ def _run(connector: SmartConnector, chosen: dict[str, Any]) -> RunResult:
             with engine.controlled(ledger, record, connector, *places, views) as run, SyncClientContext.get_or_create():
                 result = engine.drive(run, _as_task_run, str(flow_run.id))
         except (RunFailed, RunCancelled, ResourceError) as error:
-            view.report(failure(record.id, error))
+            view.report(failure(record.id, error), cost.of_run(ledger, record.id))
             raise
-        view.report(result)
+        view.report(result, cost.of_run(ledger, record.id))
         return result
     finally:
         view.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -14,9 +13,13 @@ from blocks.host import Host
 from blocks.work import Batch, Cause, TaskEnd
 from flows.collection import Collection
 from flows.dispatch import Dispatch
+from flows.idleness import Idleness
 from flows.ledger import PayloadTask
+from flows.machines import is_machine
 from flows.plan import Plan
 from flows.run import Run
+from flows.state import RunState
+from flows.suspicion import Suspicion
 
 Answer = TypeVar("Answer")
 
@@ -26,19 +29,21 @@ RECONCILE_SECONDS = 15.0  # how often the markers themselves are listed where en
 class HostWorker:
     """One host and its thread."""
 
-    def __init__(self, run: Run, dispatch: Dispatch, plan: Plan, iteration: int, host: Host) -> None:
+    def __init__(self, run: Run, dispatch: Dispatch, plan: Plan, state: RunState, host: Host) -> None:
         self.host = host
         self.error: BaseException | None = None
         self._run = run
         self._dispatch = dispatch
         self._plan = plan
-        self._iteration = iteration
+        self._iteration = state.iteration
         self._session = run.session(host)
-        self._collection = Collection(run, dispatch, plan, iteration, self._session)
+        self._collection = Collection(run, dispatch, plan, state.iteration, self._session)
+        is_last = state.iteration + 1 >= run.request.max_iterations
+        self._idleness = Idleness(run.compute.idleness, is_last=is_last)
         self._watch: Watch | None = None
         self._ended: dict[int, TaskEnd] = {}
         self._host_error: ResourceError | None = None
-        self._unreachable_since = 0.0
+        self._suspicion = Suspicion(run.compute, host, run.id)
         self._reconciled = 0.0 if dispatch.count(host) else time.monotonic()  # what another controller began has to be looked for
         self._collected = time.monotonic()
         self._began = time.monotonic()
@@ -56,10 +61,6 @@ class HostWorker:
         """Ask it to leave off; what runs on the host goes on."""
         self._stop.set()
 
-    def is_alive(self) -> bool:
-        """Whether it is still at work."""
-        return self._thread.is_alive()
-
     def hand_out(self) -> None:
         """Give the host its next chunk, when it will soon have nothing to do; one with a queue gets all there is."""
         if self._unsubmitted is not None:
@@ -73,7 +74,7 @@ class HostWorker:
     def _work(self) -> None:
         try:
             while not self._stop.is_set() and not self._dispatch.is_over():
-                if not self._guarded():
+                if not self._guarded() or self._is_let_go():
                     return
         except BaseException as error:  # noqa: BLE001 -- the stage raises it
             self.error = error
@@ -92,7 +93,7 @@ class HostWorker:
                 return self._suspect(error)
             self._give_up(error)
             return False
-        self._unreachable_since = 0.0
+        self._suspicion.is_cleared()
         return True
 
     def _step(self) -> None:
@@ -117,25 +118,37 @@ class HostWorker:
             self._session.fence(list(self._dispatch.at_work(self.host)))
         except ResourceError as second:
             self._run.say("warning", f"host {self.host.address}: what it still runs could not be ended: {second}")
-        self._dispatch.give_up(self.host, str(error))
+        self._lose(str(error))
+
+    def _lose(self, reason: str) -> None:
+        """The host is lost; a machine must not cost anything any more, nor come back."""
+        self._dispatch.give_up(self.host, reason)
+        if is_machine(self.host):
+            self._run.machines.release(self.host, f"lost: {reason}")
+
+    def _is_let_go(self) -> bool:
+        """Whether the host is released, for nothing is left for it to do."""
+        busy = self._dispatch.is_pending() or self._dispatch.count(self.host) > 0
+        if not self._idleness.is_too_long(busy=busy) or not self._dispatch.leave(self.host):
+            return False
+        self._run.say("info", f"{self.host.id} is released: nothing is left for it to do")
+        self._run.machines.release(self.host, "nothing was left for it to do")
+        return True
 
     def _suspect(self, error: Unreachable) -> bool:
-        """The host does not answer: try again for as long as the resource has patience."""
+        """The host does not answer: try again, for as long as there is hope."""
         if self._stop.is_set():  # the connection was closed under it, for the run is over
             return False
-        now = time.monotonic()
-        if not self._unreachable_since:
-            self._unreachable_since = now
+        if self._suspicion.is_new:
             self._run.say("warning", f"host {self.host.address} does not answer, trying again: {error}")
-        if now - self._unreachable_since >= self._run.compute.patience:
-            self._dispatch.give_up(self.host, str(error))
+        if verdict := self._suspicion.verdict(error):
+            self._lose(verdict)
             return False
         if self._watch is not None:
             self._watch.close()
             self._watch = None
         self._reconciled = 0.0
-        waited = now - self._unreachable_since
-        self._stop.wait((0.2 + self._run.compute.pause(waited, waited)) * random.uniform(0.7, 1.3))
+        self._stop.wait(self._suspicion.pause())
         return True
 
     def _left(self) -> int:

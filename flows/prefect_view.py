@@ -21,6 +21,8 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.client.schemas.objects import StateType
 from prefect.exceptions import PrefectException
 
+from flows import cost
+from flows.cost import Cost
 from flows.ledger import PayloadTask
 from flows.result import RunResult
 from flows.results import Table
@@ -87,15 +89,16 @@ class PrefectView(View):
     def cancelled(self) -> bool:
         return self._cancelled
 
-    def report(self, result: RunResult) -> None:
+    def report(self, result: RunResult, spent: Cost | None) -> None:
         """Show how the run ended."""
         failures = "".join(f"\n- {message}" for message in result.messages)
+        machines = f"| machines | {cost.spoken(spent)} |\n" if spent else ""
         text = (
             f"# {result.name}: {result.state}\n\n"
             "| | |\n|---|---|\n"
             f"| tasks | {result.tasks.completed} of {result.tasks.total} completed, {result.tasks.failed} failed |\n"
             f"| iterations | {result.iterations} |\n| criterion | {'' if result.criterion is None else result.criterion} |\n"
-            f"| output | `{result.output}` |\n{failures}\n"
+            f"{machines}| output | `{result.output}` |\n{failures}\n"
         )
         self._show("report", "markdown", text, "How the run ended")
 

@@ -11,7 +11,7 @@ import time
 from blocks.compute.resource import ComputeResource, HostSession
 from blocks.errors import ChimineyError, LeaseLost
 from blocks.host import Host
-from flows.ledger import Lease, Ledger, RunRecord, RunStatus
+from flows.ledger import HostRecord, Lease, Ledger, RunRecord, RunStatus
 from flows.ledger.lease import LEASE_SECONDS
 from flows.ledger.owner import this_process
 from flows.release import release
@@ -27,12 +27,16 @@ def reap(ledger: Ledger, *, dry_run: bool = False) -> list[str]:
         if not needs_reaping(ledger, record):
             continue
         if dry_run:
-            left = ", ".join(host.address or host.id for host in ledger.hosts(record.id) if host.status != "released")
+            left = ", ".join(map(_place, (host for host in ledger.hosts(record.id) if host.status != "released")))
             why = "its controller is gone" if record.status == "running" else record.status
             told.append(f"{record.name}: {why}; left on: {left or 'nothing'}")
         else:
             told.append(f"{record.name}: {end(ledger, record, 'failed', 'its controller is gone; resume goes on with it')}")
     return told
+
+
+def _place(host: HostRecord) -> str:
+    return host.address or f"{host.id}, which was asked for"
 
 
 def needs_reaping(ledger: Ledger, record: RunRecord) -> bool:

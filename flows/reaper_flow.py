@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Cancelled, Completed, Failed
 
-from flows import reaper
+from flows import orphans, reaper
 from flows.ledger import Ledger, RunRecord
 
 GRACE = 180.0  # seconds after a run's end in which its own controller may still tell the server of it
@@ -31,7 +31,7 @@ def reap() -> None:
     logger = get_run_logger()
     ledger = Ledger()
     try:
-        for sentence in (*reaper.reap(ledger), *correct(ledger)):
+        for sentence in (*reaper.reap(ledger), *orphans.reap_saved(ledger), *correct(ledger)):
             logger.info(sentence)
     finally:
         ledger.close()

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from flows import cost
 from flows.ledger import PayloadTask
 from flows.result import RunResult
 from flows.run import Run
@@ -15,14 +16,16 @@ from flows.state import RunState
 def write(run: Run, state: RunState, result: RunResult) -> None:
     """Write both into the output location."""
     asked = run.request.model_dump(mode="json")
-    hosts = [asdict(host) for host in run.ledger.hosts(run.id)]
+    hosts = run.ledger.hosts(run.id)
+    spent = cost.of(hosts)
     told = run.ledger.history(run.id)
     document = {
         **result.model_dump(mode="json"),
         "created": run.created,
         "criteria": list(state.criteria),
         "request": asked,
-        "hosts": hosts,
+        "hosts": [asdict(host) for host in hosts],
+        **({"cost": spent} if spent else {}),
         "history": told,
     }
     run.output_storage.write(f"{run.folder}/run.json", _json(document))

@@ -8,17 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from blocks.compute.resource import ComputeResource, HostSession
-from blocks.errors import ChimineyError
+from blocks.errors import ChimineyError, ResourceError
 from blocks.host import Host
-from flows.ledger import Lease, Ledger
+from flows.ledger import HostRecord, Lease, Ledger
+from flows.machines import is_machine
 from flows.run import on_all
 
 SECONDS = 20.0  # a cancel in the Prefect UI leaves thirty, for all that is still to do
 
 
 def release(ledger: Ledger, lease: Lease, compute: ComputeResource, session: Callable[[Host], HostSession]) -> list[str]:
-    """Clean all hosts of a run that are not released yet. Returns a sentence for each that could not be reached."""
-    hosts = [record.host for record in ledger.hosts(lease.run) if record.status != "released"]
+    """Clean all hosts of a run that are not released yet, and destroy its machines. Returns a sentence for each trouble."""
+    records = [record for record in ledger.hosts(lease.run) if record.status != "released"]
+    troubles = _clean([record.host for record in records if not is_machine(record.host)], lease, session)
+    troubles += _destroy([record for record in records if is_machine(record.host)], lease, compute)
+    _give_back(ledger, lease)
+    return troubles
+
+
+def _clean(hosts: list[Host], lease: Lease, session: Callable[[Host], HostSession]) -> list[str]:
+    """Hosts that stay."""
     answers = on_all(hosts, lambda host: session(host).clean(), lambda: None, SECONDS)
     troubles: list[str] = []
     for host in hosts:
@@ -30,9 +39,20 @@ def release(ledger: Ledger, lease: Lease, compute: ComputeResource, session: Cal
             troubles.append(
                 f"host {host.address} may still hold files or processes of this run ({answer}); 'chiminey reap' will remove them"
             )
-    compute.destroy(lease.run, hosts)
-    _give_back(ledger, lease)
     return troubles
+
+
+def _destroy(machines: list[HostRecord], lease: Lease, compute: ComputeResource) -> list[str]:
+    """Hosts that were made, with all else that was: asked for also when the ledger knows of none."""
+    try:
+        compute.destroy(lease.run, [record.host for record in machines])
+    except ResourceError as error:
+        for record in machines:
+            lease.host(record.host, "failed", str(error))
+        return [f"machines of this run may be left at the provider ({error}); 'chiminey reap' will remove them"]
+    for record in machines:
+        lease.host(record.host, "released", record.note)
+    return []
 
 
 def _give_back(ledger: Ledger, lease: Lease) -> None:

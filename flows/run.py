@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from blocks.compute.resource import ComputeResource, HostSession
+from blocks.compute.resource import ComputeResource, HostFacts, HostSession
 from blocks.errors import ChimineyError
 from blocks.host import Host
 from blocks.storage.resource import StorageResource, joined
@@ -17,6 +18,7 @@ from flows import payload, start_points
 from flows.connector import SmartConnector
 from flows.control import Control
 from flows.ledger import Lease, Ledger, RunRecord
+from flows.machines import Machines
 from flows.plan import Plan
 from flows.request import RunRequest
 from flows.state import RunState
@@ -54,6 +56,7 @@ class Run:
         self.lease = lease
         self.view = view
         self.control = Control(lease, view.cancelled)
+        self.machines = Machines(self)
         self.crew: Crew | None = None  # the hosts at work, between execute and wait
         self._sessions: dict[str, HostSession] = {}
         self._lock = threading.Lock()
@@ -96,6 +99,14 @@ class Run:
     def hosts(self, *statuses: str) -> list[Host]:
         """The hosts of the run that are in one of these states."""
         return [each.host for each in self.ledger.hosts(self.id) if not statuses or each.status in statuses]
+
+    def admit(self, host: Host, facts: HostFacts) -> Host:
+        """Write that a host is ready, and what it is like."""
+        host = replace(host, slots=host.slots or facts.slots)
+        processors = f"{facts.processors} processors, " if host.slots else ""
+        self.lease.host(host, "ready", f"{facts.system}, {processors}{facts.folder}")
+        self.say("info", f"host {host.address}: {facts.system}{f', {host.slots} tasks at once' if host.slots else ''}")
+        return host
 
     def say(self, level: Level, text: str) -> None:
         """Tell the user, and remember it in the run's history."""

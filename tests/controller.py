@@ -16,11 +16,13 @@ from flows import engine, resources
 from flows.ledger import Ledger
 from flows.request import RunRequest
 from flows.view import View
+from tests import elastic
 from tests.payloads import connector
 
 
 def main() -> None:
     url, run_id, folder = sys.argv[1:]
+    elastic.register()
     main_script = Path(folder, "payload", "process_payload", "main.sh")
     ledger = Ledger(url)
     record = ledger.run(run_id)

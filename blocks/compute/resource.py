@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from math import inf
 
 from blocks.host import Host
 from blocks.job import JobRequest
@@ -202,6 +203,11 @@ class ComputeResource(Resource, ABC):
     @abstractmethod
     def patience(self) -> float:
         """Seconds that a host may be unreachable before its tasks go elsewhere."""
+
+    @property
+    def idleness(self) -> float:
+        """Seconds that a host may have nothing to do before it is let go; by default hosts stay until the run ends."""
+        return inf
 
     def pause(self, elapsed: float, quiet: float) -> float:
         """Seconds until a host that does not tell ends by itself is asked again.

@@ -114,7 +114,16 @@ class Ledger:
     def hosts(self, run: str) -> list[HostRecord]:
         """The hosts of a run, in the order in which they were asked for."""
         rows = self._select("SELECT * FROM hosts WHERE run = :run ORDER BY asked, id", run=run)
-        return [HostRecord(**{name: value for name, value in row.items() if name != "run"}) for row in rows]
+        return [_host(row) for row in rows]
+
+    def machines(self) -> dict[str, list[HostRecord]]:
+        """The hosts that were made, by run, and by the sweep that it is a part of."""
+        rows = self._select("SELECT hosts.*, runs.parent FROM hosts JOIN runs ON runs.id = hosts.run WHERE hosts.machine <> ''")
+        found: dict[str, list[HostRecord]] = {}
+        for row in rows:
+            for run in filter(None, (row["run"], row.pop("parent"))):
+                found.setdefault(run, []).append(_host(row))
+        return found
 
     def history(self, run: str) -> list[Row]:
         """What happened: at (seconds since the epoch), level, message."""
@@ -172,6 +181,10 @@ class Ledger:
     def _select(self, statement: str, **parameters: object) -> list[Row]:
         with self._database.transaction() as execute:
             return execute(statement, parameters)
+
+
+def _host(row: Row) -> HostRecord:
+    return HostRecord(**{name: value for name, value in row.items() if name != "run"})
 
 
 def _task(row: Row) -> PayloadTask:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import threading
+from collections.abc import Callable, Mapping
 
 from blocks.compute.resource import HostFacts
-from blocks.errors import AuthenticationRefused, ChimineyError, HostKeyRefused
+from blocks.errors import AuthenticationRefused, ChimineyError, HostKeyRefused, RunFailed
 from blocks.host import Host
+from flows.machines import is_machine
 from flows.run import Run, on_all
 from flows.stages.stage import Stage
 from flows.state import RunState
 from flows.validation import Proposal
 
+Answers = Mapping[Host, Host | HostFacts | ChimineyError]  # a machine is admitted at once, other hosts when all have answered
+
 
 class Create(Stage):
-    """Makes hosts ready."""
+    """Makes hosts ready: those that are there already, and those that have to be made first."""
 
     name = "create"
     retries = 1
@@ -30,26 +34,59 @@ class Create(Stage):
         return state.configured and not state.created and state.ending is None
 
     def process(self, run: Run, state: RunState) -> None:
-        hosts = run.compute.hosts_for(run.plan(state).count())
-        answers = on_all(hosts, lambda host: run.session(host).probe(), run.control.check)
-        for answer in answers.values():
-            if isinstance(answer, (AuthenticationRefused, HostKeyRefused)):
-                raise answer
-        ready = {host: facts for host, facts in answers.items() if isinstance(facts, HostFacts)}
-        if not ready:
-            raise next(answer for answer in answers.values() if isinstance(answer, ChimineyError))
+        tasks = self._open_tasks(run, state)
+        hosts = self._hosts(run, tasks)
+        left = threading.Event()
+        try:
+            answers = on_all(hosts, lambda host: self._make_ready(run, host, left.is_set), run.control.check)
+        finally:
+            left.set()
+        self._judge(run, answers)
         for host in hosts:
             self._record(run, host, answers[host])
-
-    def _record(self, run: Run, host: Host, answer: HostFacts | ChimineyError) -> None:
-        if isinstance(answer, HostFacts):
-            slots = host.slots or answer.slots
-            processors = f"{answer.processors} processors, " if slots else ""
-            run.lease.host(replace(host, slots=slots), "ready", f"{answer.system}, {processors}{answer.folder}")
-            run.say("info", f"host {host.address}: {answer.system}{f', {slots} tasks at once' if slots else ''}")
-        else:
-            run.lease.host(host, "lost", str(answer))
-            run.say("warning", f"host {host.address} is left out: {answer}")
+        ready = sum(not isinstance(answer, ChimineyError) for answer in answers.values())
+        run.machines.quota.begin(tasks, len(hosts), ready)
 
     def output(self, state: RunState) -> RunState:
         return state.model_copy(update={"created": True})
+
+    def _open_tasks(self, run: Run, state: RunState) -> int:
+        """How many tasks there are to do: of a run that is resumed, those that it has not done."""
+        if not state.scheduled:
+            return run.plan(state).count()
+        ended = ("completed", "failed")
+        return max(1, sum(task.status not in ended for task in run.ledger.tasks(run.id, state.iteration)))
+
+    def _hosts(self, run: Run, tasks: int) -> list[Host]:
+        """Those that are there, machines that were asked for before, and as many new ones as are missing."""
+        asked = run.compute.hosts_for(tasks)
+        new = [host for host in asked if not host.address]
+        if not new:
+            return asked
+        known = [host for host in run.hosts("wanted", "ready") if is_machine(host)]
+        return [*(host for host in asked if host.address), *known, *run.machines.numbered(new[len(known) :])]
+
+    def _make_ready(self, run: Run, host: Host, stopped: Callable[[], bool]) -> Host | HostFacts:
+        return run.machines.bring_up(host, stopped) if is_machine(host) else run.session(host).probe()
+
+    def _judge(self, run: Run, answers: Answers) -> None:
+        """Whether the run can go on with the hosts that are ready. Raises what speaks against it."""
+        errors = {host: answer for host, answer in answers.items() if isinstance(answer, ChimineyError)}
+        for host, error in errors.items():
+            if isinstance(error, (AuthenticationRefused, HostKeyRefused)) and not is_machine(host):
+                raise error
+        ready, needed = len(answers) - len(errors), min(run.compute.quorum, len(answers))
+        if ready >= needed:
+            return
+        if not any(map(is_machine, answers)):
+            raise next(iter(errors.values()))
+        why = "; ".join(dict.fromkeys(map(str, errors.values())))
+        raise RunFailed(f"{needed} {'machine is' if needed == 1 else 'machines are'} needed, {ready} could be made: {why}")
+
+    def _record(self, run: Run, host: Host, answer: Host | HostFacts | ChimineyError) -> None:
+        if isinstance(answer, HostFacts):
+            run.admit(host, answer)
+        elif isinstance(answer, ChimineyError):
+            if not is_machine(host):
+                run.lease.host(host, "lost", str(answer))
+            run.say("warning", f"host {host.address or host.id} is left out: {answer}")

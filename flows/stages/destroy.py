@@ -7,6 +7,8 @@ from flows.run import Run
 from flows.stages.stage import Stage
 from flows.state import RunState
 
+SETTLE_SECONDS = 5.0  # for threads that ask for machines, so that nothing is made after all was destroyed
+
 
 class Destroy(Stage):
     """Ends what still runs, removes what is left, releases the hosts. What can't be reached is left to the reaper."""
@@ -18,6 +20,8 @@ class Destroy(Stage):
         return state.ending is not None and not state.destroyed
 
     def process(self, run: Run, state: RunState) -> None:
+        if not run.machines.settled(SETTLE_SECONDS):
+            run.say("warning", "a machine was still being asked for; if it comes, 'chiminey reap' will remove it")
         for trouble in release(run.ledger, run.lease, run.compute, run.session):
             run.say("warning", trouble)
 

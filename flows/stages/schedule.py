@@ -35,7 +35,7 @@ class Schedule(Stage):
         hosts = run.hosts("ready")
         answers = on_all(hosts, lambda host: run.session(host).deliver(run.inputs(state)), run.control.check)
         failed = {host: answer for host, answer in answers.items() if answer is not None}
-        if len(failed) == len(hosts):
+        if failed and len(failed) == len(hosts):
             raise next(iter(failed.values()))
         for host, error in failed.items():
             run.lease.host(host, "lost", str(error))

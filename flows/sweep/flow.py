@@ -22,7 +22,7 @@ from prefect.exceptions import PrefectException
 from pydantic import Field
 
 from blocks.errors import InvalidRequest, LeaseLost, ResourceError, RunCancelled, RunFailed
-from flows import engine, sweep_map
+from flows import cost, engine, sweep_map
 from flows.asked import Asked, asked_again, parameters, proposed, resolved
 from flows.connector import SmartConnector
 from flows.flow import TAG, as_flow, begin, run_id_of
@@ -166,9 +166,9 @@ def _sweep(connector: SmartConnector, chosen: dict[str, Any]) -> SweepResult:
             with _controlled(ledger, record, connector, Views([view, *given_views.get()])) as sweep:
                 result = _driven(sweep, proposal, str(flow_run.id))
         except (RunFailed, RunCancelled, ResourceError) as error:
-            view.report(failure(record.id, error))
+            view.report(failure(record.id, error), cost.of_run(ledger, record.id))
             raise
-        view.report(result)
+        view.report(result, cost.of_run(ledger, record.id))
         return result
     finally:
         view.close()

@@ -143,7 +143,8 @@ class SSHD:
             command = ["nsenter", f"--net={self._network.namespace}", *command]
         with self.log.open("ab") as log:  # appending: the log may be cut short while the server writes to it
             position = log.tell()
-            self._unshare = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            # In a session of its own: a controller may have made the host, and is killed with its group.
+            self._unshare = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS
         while b"Server listening on" not in self.log.read_bytes()[position:]:
             if self._unshare.poll() is not None or time.monotonic() > deadline:
@@ -221,6 +222,13 @@ class SSHD:
         self._furnish_home()
 
     @property
+    def power(self) -> int:
+        """The process of this machine with which the host ends."""
+        if self._unshare is None:
+            raise RuntimeError(f"{self.name} is off: start it first")
+        return self._unshare.pid
+
+    @property
     def root(self) -> Path:
         """The host's / as a folder of this machine, for as long as the host runs."""
         return Path(f"/proc/{self._first_process()}/root")
@@ -230,9 +238,7 @@ class SSHD:
         return ["nsenter", f"--target={self._first_process()}", "--mount", "--uts", "--net", "--pid", *command]
 
     def _first_process(self) -> int:
-        if self._unshare is None:
-            raise RuntimeError(f"{self.name} is off: start it first")
-        return process_table.only_child(self._unshare.pid)
+        return process_table.only_child(self.power)
 
     def _processes(self) -> list[int]:
         return process_table.beside(self._first_process()) if self._unshare else []

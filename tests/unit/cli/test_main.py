@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from blocks.errors import InvalidRequest, Unreachable
+from blocks.host import Host
 from cli import main, runs
+from flows.ledger import Ledger, RunRecord
+from flows.ledger.owner import this_process
 
 ROOT = Path(__file__).parents[3]
 HEAVY = ("prefect", "sqlalchemy", "paramiko", "rich.progress", "blocks.compute", "blocks.storage", "flows.flow", "flows.engine")
@@ -70,6 +73,26 @@ def test_wrong_usage_is_told_in_a_sentence(tmp_path: Path, words: list[str], tol
 def test_there_is_no_run_yet(tmp_path: Path) -> None:
     assert chiminey(tmp_path, "jobs").stdout == "No run yet; 'chiminey run randnum' makes one.\n"
     assert chiminey(tmp_path, "jobs", "--json").stdout == "[]\n"
+
+
+def test_what_machines_cost_is_shown_where_a_run_has_any(tmp_path: Path) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    ledger.add(RunRecord("aa11", "sample-aa11", "sample", "{}", status="completed", created=1.0))
+    assert "machines" not in chiminey(tmp_path, "jobs").stdout
+    assert [row["cost"] for row in json.loads(chiminey(tmp_path, "jobs", "--json").stdout)] == [None]
+
+    lease = ledger.acquire("aa11", this_process())
+    assert lease is not None
+    lease.host(Host("machine-1", "a.example", machine="i-1", size="t3.micro", price=0.5), "released")
+    ledger.add(RunRecord("bb22", "sample-bb22", "sample", "{}", status="completed", created=2.0))
+    ledger.close()
+
+    heading, without, with_machine = chiminey(tmp_path, "jobs").stdout.splitlines()
+    assert heading.split()[-2:] == ["machines", "message"]
+    assert without.split()[0] == "sample-bb22"
+    assert with_machine.endswith("0.00 h of t3.micro: 0.00")
+    rows = json.loads(chiminey(tmp_path, "jobs", "--json").stdout)
+    assert [row["cost"] and list(row["cost"]["machine_seconds"]) for row in rows] == [None, ["t3.micro"]]
 
 
 def raising(monkeypatch: pytest.MonkeyPatch, error: Exception) -> int:

@@ -185,3 +185,15 @@ def test_an_address_whose_password_is_not_encoded_is_refused_without_showing_it(
         Ledger(f"postgresql://me:{password}@127.0.0.1:1/ledger")
     assert "Mark" not in str(refused.value)
     assert refused.value.__context__ is None, "what the driver said of it would be in a traceback"
+
+
+def test_machines_are_told_apart_from_other_hosts_and_counted_for_their_sweep_too(ledger: Ledger) -> None:
+    ledger.add(replace(record("aa11"), parent="sweep"))
+    lease = held(ledger, "aa11")
+    lease.host(Host("a.example", "a.example"), "ready")
+    lease.host(Host("machine-1", ""), "wanted")
+    lease.host(Host("machine-2", "b.example", machine="i-2", size="small"), "ready")
+
+    found = ledger.machines()
+
+    assert {run: [host.id for host in hosts] for run, hosts in found.items()} == {"aa11": ["machine-2"], "sweep": ["machine-2"]}
