@@ -22,6 +22,8 @@ from blocks.job import JobRequest
 from blocks.label import RunLabel
 from blocks.remote.session import RunnerSession
 
+DAY = 86400  # seconds
+
 
 class CloudCompute(ComputeResource):
     """Runs tasks on machines that are made for the run, and destroyed with it."""
@@ -228,18 +230,16 @@ class CloudCompute(ComputeResource):
         )
 
     def _fleet(self, run: str) -> Fleet:
-        if run not in self._fleets:
-            terms = Terms(
-                wish=self._wish,
-                username=self.username,
-                jump_hosts=tuple(self.jump_hosts),
-                private_key_file=self.private_key_file,
-                host_keys=tuple(self.host_keys),
-                user_data=self.user_data,
-                boot_limit=self.boot_limit,
-                unattended_minutes=self.unattended_limit,
-                lifetime=self.lifetime * 86400,
-                key_seed=self.key_seed,
-            )
-            self._fleets[run] = Fleet(run, self._provider, terms)
-        return self._fleets[run]
+        terms = Terms(
+            wish=self._wish,
+            username=self.username,
+            jump_hosts=tuple(self.jump_hosts),
+            private_key_file=self.private_key_file,
+            host_keys=tuple(self.host_keys),
+            user_data=self.user_data,
+            boot_limit=self.boot_limit,
+            unattended_minutes=self.unattended_limit,
+            lifetime=self.lifetime * DAY,
+            key_seed=self.key_seed,
+        )
+        return self._fleets.setdefault(run, Fleet(run, self._provider, terms))
