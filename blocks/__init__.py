@@ -3,20 +3,37 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from blocks.compute import GridEngineCompute, LocalCompute, PBSCompute, SlurmCompute, UnixCompute
+    from blocks.compute import CloudCompute, GridEngineCompute, LocalCompute, PBSCompute, SlurmCompute, UnixCompute
+    from blocks.credentials import EC2Credentials, LibcloudCredentials, OpenStackCredentials
     from blocks.storage import LocalStorage, SFTPStorage
 
 _HOME = {
+    "CloudCompute": "blocks.compute",
     "GridEngineCompute": "blocks.compute",
     "LocalCompute": "blocks.compute",
     "PBSCompute": "blocks.compute",
     "SlurmCompute": "blocks.compute",
     "UnixCompute": "blocks.compute",
+    "EC2Credentials": "blocks.credentials",
+    "LibcloudCredentials": "blocks.credentials",
+    "OpenStackCredentials": "blocks.credentials",
     "LocalStorage": "blocks.storage",
     "SFTPStorage": "blocks.storage",
 }
 
-__all__ = ["GridEngineCompute", "LocalCompute", "LocalStorage", "PBSCompute", "SFTPStorage", "SlurmCompute", "UnixCompute"]
+__all__ = [
+    "CloudCompute",
+    "EC2Credentials",
+    "GridEngineCompute",
+    "LibcloudCredentials",
+    "LocalCompute",
+    "LocalStorage",
+    "OpenStackCredentials",
+    "PBSCompute",
+    "SFTPStorage",
+    "SlurmCompute",
+    "UnixCompute",
+]
 
 
 def __getattr__(name: str) -> Any:

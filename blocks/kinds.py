@@ -1,3 +1,7 @@
-"""The kinds of compute resource by name; ``blocks.compute`` has the classes, which bring Prefect along when they are imported."""
+"""The kinds of compute resource and of credentials by name; ``blocks.compute`` and ``blocks.credentials`` have the classes.
 
-COMPUTE = ("local", "unix", "slurm", "pbs", "gridengine")
+Those bring Prefect along when they are imported.
+"""
+
+COMPUTE = ("local", "unix", "slurm", "pbs", "gridengine", "cloud")
+CREDENTIALS = ("ec2", "openstack", "libcloud")

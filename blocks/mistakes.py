@@ -44,6 +44,8 @@ def mistake(detail: Mapping[str, Any], what: str, known: Sequence[str], place: s
         return f"the {what} {name!r} has no default; give it a value"
     plain = detail["msg"].removeprefix("Value error, ").replace("Input should", "must", 1)
     words = _WORDS.get(detail["type"], f"{plain[:1].lower()}{plain[1:]}")
+    if not name:  # it is about several, and what was given is all of them, secrets too
+        return f"{place}{words}"
     given = repr(detail["input"])
     return f"{place}{name}: {words}" + ("" if given in words else f" (got {given})")
 

@@ -15,6 +15,11 @@ class Resource(Block, ABC):
 
     kind: ClassVar[str]
 
+    @property
+    def saved_name(self) -> str | None:
+        """The name it is saved under; None for one that is not."""
+        return self._block_document_name
+
     @classmethod
     def settings(cls) -> list[str]:
         """The names of its settings in the order in which they are shown: its own, then those of what it is made of."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from blocks.errors import ChimineyError, InvalidRequest
-from blocks.kinds import COMPUTE
-from blocks.mistakes import mistake, suggestion
-from cli import access, answer, values
+from blocks.kinds import COMPUTE, CREDENTIALS
+from cli import access, answer, settings
 from cli.options import Json
 
 if TYPE_CHECKING:
@@ -22,19 +20,12 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Compute and storage resources.", no_args_is_help=True, rich_markup_mode=None)
 Name = Annotated[str, typer.Argument(help="The name it is saved under.")]
 
-_UNSEEN = {
-    "password": "use --password, or --keep-password",
-    "passphrase": "use --passphrase",
-    "private_key": "name its file as private_key_file",
-}
-_ALIASES = {**values.JOB_ALIASES, "host": "hosts", "user": "username", "key": "private_key_file"}
-
 
 @app.command()
 def add(
-    kind: Annotated[str, typer.Argument(help=f"{', '.join(COMPUTE)}, local-storage or sftp.")],
+    kind: Annotated[str, typer.Argument(help=f"{', '.join(COMPUTE)}, local-storage, sftp, {' or '.join(CREDENTIALS)}.")],
     name: Name,
-    settings: Annotated[
+    pairs: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Such as host=me@login.example.org.")
     ] = None,
     password: Annotated[
@@ -44,6 +35,10 @@ def add(
         bool, typer.Option("--keep-password", help="Ask for the password and keep it, for hosts that take no key.")
     ] = False,
     passphrase: Annotated[bool, typer.Option("--passphrase", help="Ask for the passphrase of the private key.")] = False,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SETTING", help="Ask for this secret as well, such as session_token; can be given several times."),
+    ] = None,
     accept_host_key: Annotated[
         bool, typer.Option("--accept-host-key", help="Trust the host key that is shown, from now on.")
     ] = False,
@@ -58,7 +53,10 @@ def add(
     kinds = resources.kinds()
     if kind not in kinds:
         raise InvalidRequest(f"there is no kind of resource {kind!r}; the kinds are {', '.join(kinds)}")
-    block = _made(kinds[kind], settings or [])
+    block = settings.resource(kinds[kind], pairs or [])
+    if not access.destinations(block) and (password or keep_password or passphrase or accept_host_key):
+        raise InvalidRequest(f"nobody logs in to a host with a {kind} resource; leave out what begins with --")
+    settings.ask_for_secrets(block, secret or [])
     if passphrase:
         block.passphrase = access.ask("passphrase")
     if keep_password:
@@ -147,50 +145,16 @@ def _found(name: str) -> Resource:
     return resources.find(name)
 
 
-def _made(kind: type[Resource], pairs: list[str]) -> Any:
-    """The resource with these settings; every wrong one is told at once."""
-    from pydantic import ValidationError
-
-    fields = kind.model_fields
-    given: dict[str, Any] = {}
-    found: list[str] = []
-    for key, text in values.split(pairs).items():
-        field = key if key in fields else _ALIASES.get(key, key)
-        if field not in fields:
-            found.append(f"there is no setting {key!r}; {suggestion(key, 'setting', list(kind.settings()))}")
-        elif "SecretStr" in str(fields[field].annotation):
-            found.append(
-                f"{field}: all users of this machine could read it on the command line; {_UNSEEN[field]}, or enter it "
-                "under Blocks in the Prefect UI"
-            )
-        else:
-            given[field] = values.setting(fields[field], text)
-    if ("hosts" in fields or "host" in fields) and not (given.get("hosts") or given.get("host")):
-        found.append("host: name the machine, such as host=me@login.example.org")
-    key_file = given.get("private_key_file")
-    if key_file and not Path(key_file).expanduser().is_file():
-        found.append(f"private_key_file: there is no file {key_file}")
-    try:
-        block = kind(**given)
-    except ValidationError as error:
-        details = [detail for detail in error.errors() if detail["type"] != "missing" or detail["loc"] != ("host",)]
-        found += [mistake(dict(detail), "setting", list(fields)) for detail in details]
-        raise InvalidRequest(*found) from error
-    if found:
-        raise InvalidRequest(*found)
-    return block
-
-
 def _check(name: str, block: Any) -> None:
     for line in block.check():
         typer.echo(f"{name}: {line}")
 
 
 def _settings(block: Resource) -> dict[str, Any]:
-    """Its settings, without the empty ones that are so by default."""
+    """Its settings, without the empty ones that are so by default; other resources by their names."""
     fields = type(block).model_fields
     told = [(name, getattr(block, name), fields[name].get_default(call_default_factory=True)) for name in type(block).settings()]
-    return {name: value for name, value, default in told if value or value != default}
+    return {name: getattr(value, "saved_name", value) for name, value, default in told if value or value != default}
 
 
 def _where(saved: SavedResource) -> str:

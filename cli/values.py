@@ -79,7 +79,7 @@ def inputs(pairs: Sequence[str], file: Path | None) -> dict[str, Any]:
     """The inputs from a JSON file, and above them the pairs."""
     given: dict[str, Any] = {}
     if file is not None:
-        given = _object(_read(str(file)), f"the inputs file {file}")
+        given = _object(read(str(file)), f"the inputs file {file}")
     return {**given, **assignments(pairs)}
 
 
@@ -95,7 +95,7 @@ def sweep(text: str) -> SweepMap:
     if text == "-":
         text = sys.stdin.read()
     elif text.startswith("@"):
-        folder, what, text = Path(text[1:]).parent, f"the sweep map {text[1:]}", _read(text[1:])
+        folder, what, text = Path(text[1:]).parent, f"the sweep map {text[1:]}", read(text[1:])
     return sweep_map.given(_object(text, what), folder)
 
 
@@ -115,13 +115,14 @@ def _value(text: str) -> Any:
         return text
 
 
-def _read(name: str) -> str:
+def read(name: str) -> str:
+    """The text of a file. Raises InvalidRequest."""
     try:
         return Path(name).read_text(encoding="utf-8")
     except OSError as error:
         raise InvalidRequest(f"{name} can't be read: {(error.strerror or str(error)).lower()}") from error
     except UnicodeDecodeError as error:
-        raise InvalidRequest(f"{name} is no text in UTF-8; write it anew as JSON") from error
+        raise InvalidRequest(f"{name} is no text in UTF-8") from error
 
 
 def _object(text: str, what: str) -> dict[str, Any]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import BlockDocument
 from prefect.exceptions import ObjectNotFound
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from blocks.compute import KINDS as COMPUTE
-from blocks.compute import ComputeResource, LocalCompute
+from blocks.compute import CloudCompute, ComputeResource, LocalCompute
+from blocks.credentials import KINDS as CREDENTIALS
+from blocks.credentials import CloudCredentials
 from blocks.errors import InvalidRequest, NotFound
 from blocks.mistakes import mistakes
 from blocks.resource import Resource
@@ -33,12 +36,23 @@ class SavedResource:
     document: BlockDocument
 
     @property
+    def credentials(self) -> UUID | None:
+        """The id of the credentials that it uses, if it makes machines."""
+        used = self.document.block_document_references.get("credentials")
+        return UUID(str(used["block_document"]["id"])) if used else None
+
+    @property
     def block(self) -> Resource:
         """The resource itself.
 
         Raises:
             InvalidRequest: what was saved can't be used; the Prefect UI saves whatever it is given.
         """
+        if self.kind == CloudCompute.kind and self.credentials is None:
+            raise InvalidRequest(
+                f"the resource {self.name!r} can't be used: its credentials are gone; save it anew with: "
+                f"chiminey resource add {self.kind} {self.name} credentials=NAME ..."
+            )
         try:
             return cast(Any, kinds()[self.kind])._from_block_document(self.document)
         except ValidationError as error:
@@ -55,7 +69,7 @@ def kinds() -> dict[str, type[Resource]]:
     storage: dict[str, type[Resource]] = {
         block.kind if block.kind not in compute else f"{block.kind}-storage": block for block in STORAGE
     }
-    return compute | storage
+    return compute | storage | {block.kind: block for block in CREDENTIALS}
 
 
 def saved() -> list[SavedResource]:
@@ -117,9 +131,33 @@ def save(name: str, block: Resource) -> None:
 
 
 def remove(name: str) -> None:
-    """Forget a resource. Raises NotFound."""
+    """Forget a resource.
+
+    Raises:
+        NotFound: there is none; InvalidRequest: others use it.
+    """
     block = find(name)
+    if users := users_of(name):
+        raise InvalidRequest(
+            f"{name!r} is used by {' and '.join(users)}, and stays; remove them first, or give them other credentials by saving "
+            "them anew"
+        )
     type(block).delete(name, _sync=True)  # pyright: ignore[reportCallIssue]
+
+
+def users_of(name: str) -> list[str]:
+    """The cloud resources whose machines are made with the credentials of this name."""
+    own = {resource.document.id for resource in named(name) if issubclass(kinds()[resource.kind], CloudCredentials)}
+    return [resource.name for resource in saved() if resource.credentials in own]
+
+
+def load_credentials(name: str) -> CloudCredentials:
+    """The credentials with this name.
+
+    Raises:
+        InvalidRequest: something else has this name; NotFound: nothing has.
+    """
+    return cast(CloudCredentials, _of_class(CloudCredentials, name, "machines can't be made with it"))
 
 
 def load_compute(name: str | None) -> ComputeResource:
@@ -130,10 +168,7 @@ def load_compute(name: str | None) -> ComputeResource:
     """
     if name is None:
         return LocalCompute()
-    for resource in named(name):
-        if issubclass(kinds()[resource.kind], ComputeResource):
-            return cast(ComputeResource, resource.block)
-    raise InvalidRequest(f"{name!r} is a storage resource; tasks can't run on it")
+    return cast(ComputeResource, _of_class(ComputeResource, name, "tasks can't run there"))
 
 
 def load_location(text: str) -> tuple[StorageResource, str]:
@@ -145,10 +180,22 @@ def load_location(text: str) -> tuple[StorageResource, str]:
     if text in (".", "..", "~") or text.startswith(("/", "./", "../", "~/")):
         return LocalStorage(path=str(Path(text).expanduser().resolve())), ""
     name, _, path = text.partition("/")
-    for resource in named(name):
-        if issubclass(kinds()[resource.kind], StorageResource):
-            return cast(StorageResource, resource.block), path
-    raise InvalidRequest(f"{name!r} is a compute resource; a location starts with the name of a storage resource")
+    storage = _of_class(StorageResource, name, "a location starts with the name of a storage resource")
+    return cast(StorageResource, storage), path
+
+
+def _of_class(wanted: type[Resource], name: str, consequence: str) -> Resource:
+    found = named(name)
+    for resource in found:
+        if issubclass(kinds()[resource.kind], wanted):
+            return resource.block
+    raise InvalidRequest(f"{name!r} is {' and '.join(_purpose(kinds()[resource.kind]) for resource in found)}; {consequence}")
+
+
+def _purpose(kind: type[Resource]) -> str:
+    if issubclass(kind, CloudCredentials):
+        return "the credentials of an account"
+    return f"a {'compute' if issubclass(kind, ComputeResource) else 'storage'} resource"
 
 
 def reference(block: Resource) -> ResourceReference:
@@ -158,15 +205,19 @@ def reference(block: Resource) -> ResourceReference:
         InvalidRequest: it holds secrets and is not saved, so that nobody could go on with the run.
     """
     slug = block.get_block_type_slug()
-    name = getattr(block, "_block_document_name", None)
-    if name:
-        return ResourceReference(slug=slug, name=name)
-    if any(isinstance(value, SecretStr) for value in dict(block).values()):
+    if block.saved_name:
+        return ResourceReference(slug=slug, name=block.saved_name)
+    if _holds_secrets(block):
         raise InvalidRequest("a resource with a secret must be saved before it is used: resource.save('name')")
     settings = block.model_dump(mode="json", exclude_defaults=True)
     return ResourceReference(
         slug=slug, settings={key: value for key, value in settings.items() if key in type(block).model_fields}
     )
+
+
+def _holds_secrets(model: BaseModel) -> bool:
+    """Whether a model, or one in it, has a secret."""
+    return any(isinstance(value, SecretStr) or (isinstance(value, BaseModel) and _holds_secrets(value)) for _, value in model)
 
 
 def load(wanted: ResourceReference) -> Resource:

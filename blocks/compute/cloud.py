@@ -123,7 +123,10 @@ class CloudCompute(ComputeResource):
     @classmethod
     def _are_networks(cls, networks: list[str]) -> list[str]:
         for network in networks:
-            ipaddress.ip_network(network)
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                raise ValueError(f"{error}; write for instance 192.0.2.0/24, or 0.0.0.0/0 for the whole world") from error
         return networks
 
     @field_validator("user_data")
@@ -193,6 +196,10 @@ class CloudCompute(ComputeResource):
         size = self._provider.size(self.size)
         processors = f" with {size.processors} processors" if size.processors else ""
         return [*self.credentials.check(), f"image {self.image} and size {size.name}{processors} are there"]
+
+    def describe(self) -> str:
+        """What is made where, in a few words."""
+        return f"{self.size} in {self.credentials.saved_name or self.credentials.describe()}, up to {self.maximum}"
 
     @property
     def patience(self) -> float:

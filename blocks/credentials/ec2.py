@@ -39,6 +39,13 @@ class EC2Credentials(CloudCredentials):
         default="", title="Endpoint", description="The URL of the API, for clouds other than Amazon's that speak its protocol."
     )
 
+    @property
+    def wanted_secrets(self) -> list[str]:
+        return ["secret_key"] if self.access_key and not self.profile else []
+
+    def describe(self) -> str:
+        return self.endpoint or self.region
+
     def provider(self) -> Provider:
         from blocks.cloud.ec2 import EC2Provider
 

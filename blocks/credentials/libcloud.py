@@ -26,6 +26,13 @@ class LibcloudCredentials(CloudCredentials):
         default={}, title="Options", description='More that its driver takes, such as {"region": "fra1"}; nothing secret.'
     )
 
+    @property
+    def wanted_secrets(self) -> list[str]:
+        return ["secret"]
+
+    def describe(self) -> str:
+        return self.provider_name
+
     def provider(self) -> Provider:
         from blocks.cloud.any_libcloud import AnyProvider
 

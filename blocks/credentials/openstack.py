@@ -52,6 +52,17 @@ class OpenStackCredentials(CloudCredentials):
         default="", title="Certificate authority", description="The certificates by which the cloud's own one is verified."
     )
 
+    @property
+    def wanted_secrets(self) -> list[str]:
+        if self.cloud:
+            return []
+        if self.application_credential:
+            return ["application_secret"]
+        return ["password"] if self.username else []
+
+    def describe(self) -> str:
+        return f"{self.cloud} of clouds.yaml" if self.cloud else self.auth_url
+
     def provider(self) -> Provider:
         from blocks.cloud.openstack import OpenStackProvider
 
