@@ -201,14 +201,26 @@ def test_cancelling_in_the_ui_ends_the_processes_on_the_host(
     assert not [row for row in ledger.hosts(record.id) if row["status"] != "released"]
 
 
+def test_one_reaping_does_for_all_that_wait(server: SyncPrefectClient) -> None:
+    worker.stop(0)
+    reaper = deployment.activate_reaper()
+    asked = [server.create_flow_run_from_deployment(reaper).id for _ in range(4)]
+    worker.start()
+    until(lambda: all(server.read_flow_run(run).state.is_final() for run in asked))
+    assert sorted(str(server.read_flow_run(run).state_name) for run in asked) == ["Cancelled"] * 3 + ["Completed"]
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_run_whose_worker_was_killed_is_seen_as_dead_reaped_and_resumed(
     server: SyncPrefectClient, ledger: Ledger, host: SSHD, tmp_path: Path, number: signal.Signals
 ) -> None:
-    automations.install(deployment.activate_reaper())
+    reaper_deployment = deployment.activate_reaper()
+    automations.install(reaper_deployment)
     run = start(server, "long-sleeper", tmp_path)
     record = under_way(ledger, host, run.id)
+    reaping = server.create_flow_run_from_deployment(reaper_deployment)  # a dead one must not stop those to come
+    until(lambda: server.read_flow_run(reaping.id).infrastructure_pid)
     controller = int(str(ledger.find(record.id).owner).split("|")[1])
     alive = worker.running()
     assert alive is not None
