@@ -23,8 +23,9 @@ from blocks.errors import InvalidRequest, NotFound, Unreachable
 from blocks.server import embedded, process, settings
 from blocks.server.process import Process
 
-pytestmark = pytest.mark.prefect
+pytestmark = [pytest.mark.prefect, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).parents[2]
+PATIENCE = 300.0  # seconds in which what does not hang has come about
 
 FLOWS = """
 import asyncio
@@ -60,7 +61,7 @@ def _python(script: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 
@@ -70,8 +71,8 @@ def _server() -> Process:
     return server
 
 
-def _until(true: Callable[[], Any], seconds: float = 120.0) -> Any:
-    deadline = time.monotonic() + seconds
+def _until(true: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE
     while not (result := true()):
         assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.3)
