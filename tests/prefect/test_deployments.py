@@ -227,10 +227,11 @@ def test_a_run_whose_worker_was_killed_is_seen_as_dead_reaped_and_resumed(
     os.kill(alive.pid, number)
     if number == signal.SIGKILL:
         os.kill(controller, number)  # the machine went away, and the flow with it
+        until(lambda: state(server, run.id) == StateType.CRASHED)  # nobody but the automation can have noticed
     until(lambda: worker.running() is None)
-    assert until(lambda: state(server, run.id) == StateType.CRASHED)
 
     worker.start()
+    until(lambda: state(server, run.id) == StateType.CRASHED)
     until(lambda: ledger.find(record.id).status != "running")
     until(lambda: not left_on(host, 0))
     assert reaper.reap(ledger) == []
