@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,7 +15,7 @@ from blocks.errors import InvalidRequest
 if TYPE_CHECKING:
     from blocks.cloud.provider import Provider
 
-_PROFILES = "~/.aws/credentials"
+_PROFILES = "~/.aws/credentials"  # AWS_SHARED_CREDENTIALS_FILE names another one, as for Amazon's own tools
 
 
 class EC2Credentials(CloudCredentials):
@@ -61,7 +62,7 @@ class EC2Credentials(CloudCredentials):
 
 
 def _of_profile(profile: str) -> tuple[str, SecretStr, SecretStr | None]:
-    path = Path(_PROFILES).expanduser()
+    path = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE", _PROFILES)).expanduser()
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(path.read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 """The server's two reflexes: a flow run without a heartbeat is crashed, and after a run that ended badly somebody tidies up.
 
 They look at the runs of flows whose name begins with :data:`FLOW_PREFIX`, and at no others. The flow that tidies up is named
-otherwise, so that its own failure does not start it again.
+otherwise, so that its own failure does not start it again; the first reflex looks at it too, lest a dead one keep others waiting.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ FLOW_PREFIX = "chiminey-"
 SILENCE = 90  # seconds without a heartbeat after which a run counts as dead; heartbeats come every 30
 _RUNS = ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]})
 _OURS = ResourceSpecification({"prefect.resource.role": "flow", "prefect.resource.name": f"{FLOW_PREFIX}*"})
+_OURS_AND_REAPER = ResourceSpecification({"prefect.resource.role": "flow", "prefect.resource.name": "chiminey*"})
 _ENDED_BADLY = {f"prefect.flow-run.{state}" for state in ("Crashed", "Cancelled", "Failed", "TimedOut")}
 
 
@@ -37,7 +38,7 @@ def _crash_the_silent() -> AutomationCore:
             after={"prefect.flow-run.heartbeat"},
             expect={"prefect.flow-run.*"},
             match=_RUNS,
-            match_related=_OURS,
+            match_related=_OURS_AND_REAPER,
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,

@@ -2,11 +2,12 @@
 
 A worker that is simply ended takes its flow runs with it, at once and without their clean-up, and leaves them *Running*
 for ever. So it is drained first: nothing new is begun, what runs may end, and what does not end is cancelled, which lets it
-tidy up, while the worker still stands.
+tidy up, while the worker still stands. What a worker that was ended all the same has left is settled when the next one starts.
 """
 
 from __future__ import annotations
 
+import getpass
 import os
 import time
 from contextlib import suppress
@@ -25,10 +26,11 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
-from prefect.states import Cancelling
+from prefect.states import Cancelling, Crashed
 from prefect.workers.process import ProcessWorker
 
 from blocks.server import process, settings
+from blocks.server.automations import FLOW_PREFIX
 from blocks.server.process import Process
 
 POOL = "chiminey"
@@ -48,7 +50,8 @@ def start() -> bool:
         if running():
             return False
         open_pool()
-        arguments = ["worker", "start", "--pool", POOL, "--type", "process", "--name", f"chiminey-{os.uname().nodename}"]
+        _crash_what_was_left()
+        arguments = ["worker", "start", "--pool", POOL, "--type", "process", "--name", _name()]
         process.start(arguments, _environment(), settings.folder() / "worker.log").remember(_record())
         return True
 
@@ -60,7 +63,7 @@ def running() -> Process | None:
 
 
 def stop(patience: float) -> list[str]:
-    """Stop the worker, giving its flow runs so many seconds to end by themselves; the names of those it had to cancel.
+    """Stop the worker, giving its flow runs so many seconds to end by themselves; the connectors' runs that it had to cancel.
 
     Raises:
         ChimineyError: it could not be ended.
@@ -87,15 +90,35 @@ def open_pool() -> None:
         client.update_work_pool(POOL, WorkPoolUpdate(is_paused=False))
 
 
+def _name() -> str:
+    """What the server knows the worker by: several persons may have one on a machine."""
+    return f"chiminey-{getpass.getuser()}-{os.uname().nodename}"
+
+
+def _crash_what_was_left() -> None:
+    """End the runs whose process went with the former worker; one that was starting has no heartbeat that could be missed.
+
+    Until then they hold what they have of a concurrency limit: a reaper among them would keep all later ones waiting.
+    """
+    with get_client(sync_client=True) as client:
+        for run in _busy(client):
+            if run.labels.get("prefect.worker.name") == _name() and not _has_process(run):
+                client.set_flow_run_state(run.id, Crashed(message="its worker was ended, and it with it"))
+
+
+def _has_process(run: FlowRun) -> bool:
+    return run.infrastructure_pid is not None and process.began(int(run.infrastructure_pid)) is not None
+
+
 def _drain(client: SyncPrefectClient, patience: float) -> list[str]:
-    """Let what runs in the pool end, then cancel what is left; the names of the cancelled."""
+    """Let what runs in the pool end, then cancel what is left; the names of connectors' runs among the cancelled."""
     client.update_work_pool(POOL, WorkPoolUpdate(is_paused=True))
     left = _left(client, patience)
     for run in left:
         client.set_flow_run_state(run.id, Cancelling())
     if left:
         _left(client, _CLEAN_UP)
-    return [run.name for run in left]
+    return [run.name for run in left if client.read_flow(run.flow_id).name.startswith(FLOW_PREFIX)]
 
 
 def _left(client: SyncPrefectClient, patience: float) -> list[FlowRun]:

@@ -62,7 +62,7 @@ class CommandLine:
 
     def __call__(self, *words: str, input: str | None = None) -> Done:
         with self.start(*words, stdin=subprocess.PIPE) as process:
-            output, errors = process.communicate(input, timeout=120)
+            output, errors = process.communicate(input, timeout=250)
         return Done(process.returncode, output, errors)
 
     def start(self, *words: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:

@@ -174,7 +174,7 @@ def test_the_first_interrupt_cleans_up(chiminey: CommandLine) -> None:
         assert process.stderr is not None
         next(line for line in process.stderr if "0 of 1" in line)
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=250)
     assert process.returncode == 130
     assert '"state":"cancelled"' in output
     assert "Stopping and cleaning up" in errors
@@ -186,7 +186,7 @@ def test_an_interrupt_whose_exception_is_lost_in_a_library_ends_the_run_all_the_
         assert process.stderr is not None
         next(line for line in process.stderr if "swallowing now" in line)
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=250)
     assert process.returncode == 130
     assert '"state":"cancelled"' in output
 
@@ -196,7 +196,7 @@ def test_a_killed_run_is_seen_as_interrupted_and_resumed(chiminey: CommandLine) 
         assert process.stderr is not None
         next(line for line in process.stderr if "0 of 1" in line)
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=250)
     time.sleep(0.5)
     (name,) = [row["name"] for row in chiminey("jobs", "--json").object if row["state"] == "interrupted"]
     done = chiminey("resume", name, "--json")

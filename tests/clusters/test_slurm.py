@@ -44,7 +44,7 @@ def nothing_is_left(slurm: Slurm) -> bool:
     return not live and {path.name for path in (slurm.host.home / ".chiminey").iterdir()} <= {"payloads"}
 
 
-def until(true: Callable[[], Any], seconds: float = 60.0) -> Any:
+def until(true: Callable[[], Any], seconds: float = 250.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (answer := true()):
         assert time.monotonic() < deadline, "it took too long"

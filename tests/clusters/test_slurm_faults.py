@@ -45,7 +45,7 @@ class AtWork:
         except BaseException as error:  # noqa: BLE001 -- for the test to look at
             self.ended.append(error)
 
-    def result(self, seconds: float = 120.0) -> RunResult:
+    def result(self, seconds: float = 250.0) -> RunResult:
         """How it ended; raises what it raised."""
         self._thread.join(seconds)
         assert self.ended, "it took too long"
@@ -272,7 +272,7 @@ def test_a_submission_that_ended_with_its_login_node_is_made_again_by_who_resume
     broken_off = job.parent / "submitting"
     broken_off.mkdir()
     os.utime(broken_off, (time.time() - 600,) * 2)
-    assert start(tmp_path, record).wait(timeout=100) == 0, (tmp_path / "errors").read_text()[-2000:]
+    assert start(tmp_path, record).wait(timeout=250) == 0, (tmp_path / "errors").read_text()[-2000:]
     assert answers(lab, record.name) == {"1": "1", "2": "2"}
 
 

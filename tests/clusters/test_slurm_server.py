@@ -19,7 +19,7 @@ def sbatch(cluster: Slurm, *options: str) -> str:
     return cluster.run("sbatch", "--parsable", *options).strip()
 
 
-def wait_until(happens: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(happens: Callable[[], bool], seconds: float = 250) -> None:
     deadline = time.monotonic() + seconds
     while not happens():
         assert time.monotonic() < deadline

@@ -23,8 +23,9 @@ from blocks.errors import InvalidRequest, NotFound, Unreachable
 from blocks.server import embedded, process, settings
 from blocks.server.process import Process
 
-pytestmark = pytest.mark.prefect
+pytestmark = [pytest.mark.prefect, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).parents[2]
+PATIENCE = 300.0  # seconds in which what does not hang has come about
 
 FLOWS = """
 import asyncio
@@ -39,12 +40,13 @@ async def quick(): return [double(number) for number in range(3)]
 @flow(name="chiminey-long")
 async def long():
     try:
+        open(__file__ + ".begun", "w").close()
         await asyncio.sleep(300)
     finally:
         open(__file__ + ".tidied", "w").close()
 
 @flow(name="reaper")
-async def reaper(): pass
+async def reaper(seconds: int = 0): await asyncio.sleep(seconds)
 
 @flow(name="chiminey-timed")
 async def timed(): pass
@@ -59,7 +61,7 @@ def _python(script: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 
@@ -69,8 +71,8 @@ def _server() -> Process:
     return server
 
 
-def _until(true: Callable[[], Any], seconds: float = 40.0) -> Any:
-    deadline = time.monotonic() + seconds
+def _until(true: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE
     while not (result := true()):
         assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.3)
@@ -249,6 +251,12 @@ class Site:
         flow: Any = Flow.from_source(source=str(self.folder), entrypoint=f"flows.py:{name}")
         return flow.deploy(name=name, work_pool_name=worker.POOL, print_next_steps=False, ignore_warnings=True, **options)
 
+    def run(self, run: UUID) -> Any:
+        from prefect.client.orchestration import get_client
+
+        with get_client(sync_client=True) as client:
+            return client.read_flow_run(run)
+
     def states(self, flow: str) -> list[str]:
         from prefect.client.orchestration import get_client
         from prefect.client.schemas.filters import FlowFilter, FlowFilterName
@@ -297,14 +305,33 @@ def test_a_stopping_worker_lets_its_runs_tidy_up_and_the_reaper_is_called(site: 
     automations.install(reaper)
     assert not worker.start()
     run: Any = run_deployment("chiminey-long/long", timeout=0)
-    _until(lambda: site.states("chiminey-long") == ["Running"])
-    time.sleep(1.0)  # it is Running a moment before its first line is reached
+    reaping: Any = run_deployment("reaper/reaper", timeout=0, parameters={"seconds": 300})
+    _until((site.folder / "flows.py.begun").exists)
+    _until(lambda: site.run(reaping.id).state_name == "Running")
 
-    assert worker.stop(patience=1.0) == [run.name]
+    assert worker.stop(patience=1.0) == [run.name], "a reaping is nobody's run"
     assert not running_worker.alive
-    assert site.states("chiminey-long") == ["Cancelled"]
+    assert [site.run(each.id).state_name for each in (run, reaping)] == ["Cancelled"] * 2
     assert (site.folder / "flows.py.tidied").exists()
-    assert len(_until(lambda: site.states("reaper"))) == 1
+    _until(lambda: len(site.states("reaper")) == 2)
+
+
+def test_what_a_killed_worker_left_is_crashed_by_the_next_and_keeps_none_waiting(site: Site, running_worker: Process) -> None:
+    from prefect.deployments import run_deployment
+
+    from blocks.server import worker
+
+    site.deploy("long", concurrency_limit=1)
+    first: Any = run_deployment("chiminey-long/long", timeout=0)
+    _until(lambda: site.run(first.id).infrastructure_pid)  # it is Pending: it has a process, and no heartbeat yet
+    running_worker.stop(patience=20.0)
+    assert not site.run(first.id).state.is_final(), "nobody has told the server"
+
+    second: Any = run_deployment("chiminey-long/long", timeout=0)
+    assert worker.start()
+    assert site.run(first.id).state_name == "Crashed"
+    _until(lambda: site.run(second.id).state_name == "Running")
+    assert worker.stop(patience=0.0) == [second.name]
 
 
 def test_automations_are_installed_once(site: Site) -> None:

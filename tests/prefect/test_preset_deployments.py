@@ -18,7 +18,7 @@ from tests.prefect.test_sweeps import chiminey, grid, state, until
 
 __all__ = ["grid"]
 
-pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def names(client: SyncPrefectClient) -> list[str]:
 
 def say(*words: str) -> str:
     with chiminey(*words) as process:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     return errors
 
@@ -59,7 +59,7 @@ def test_a_preset_comes_and_goes_with_its_connector(client: SyncPrefectClient, t
     worker.start()
     try:
         run = client.create_flow_run_from_deployment(saved.id)
-        until(lambda: (now := state(client, run.id)) is not None and now.value in ("COMPLETED", "FAILED", "CRASHED"), 240)
+        until(lambda: (now := state(client, run.id)) is not None and now.value in ("COMPLETED", "FAILED", "CRASHED"))
     finally:
         worker.stop(0)
     ledger = Ledger()

@@ -29,7 +29,7 @@ from tests.engine import left_on, unix
 from tests.servers.farm import Farm
 from tests.servers.sshd import SSHD
 
-pytestmark = [pytest.mark.prefect, pytest.mark.ssh, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.prefect, pytest.mark.ssh, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parents[2]
 PLAIN = "Plain-5b1d"  # an input and no secret: where it is not found, nobody has looked
@@ -70,7 +70,7 @@ class Traces:
         """A command as from a terminal, which must end like this; what it prints."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
         command = [sys.executable, "-m", "cli", *words]
-        ran = subprocess.run(command, input=input, env=own, capture_output=True, text=True, check=False, timeout=120)
+        ran = subprocess.run(command, input=input, env=own, capture_output=True, text=True, check=False, timeout=300)
         self.spoken += [ran.stdout, ran.stderr]
         assert ran.returncode == code, ran.stderr
         return ran.stdout
@@ -210,7 +210,7 @@ def watched(seen: set[str]) -> Generator[None]:
         watcher.join()
 
 
-def until(true: Callable[[], Any], seconds: float = 90.0) -> None:
+def until(true: Callable[[], Any], seconds: float = 300.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it took too long"

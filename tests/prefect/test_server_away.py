@@ -20,7 +20,7 @@ from blocks.server import embedded
 from flows import reaper_flow
 from flows.ledger import Ledger
 
-pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(900)]
 
 SLEEPER = 'while [ ! -e "{folder}/hurry" ]; do sleep 0.1; done\n'
 
@@ -75,7 +75,7 @@ def of_patient(ledger: Ledger) -> list[Any]:
     return [record for record in ledger.runs() if record.connector == "patient" and record.status == "running"]
 
 
-def until(true: Callable[[], Any], seconds: float = 180.0) -> Any:
+def until(true: Callable[[], Any], seconds: float = 300.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (answer := true()):
         assert time.monotonic() < deadline, "it took too long"

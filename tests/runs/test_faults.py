@@ -27,7 +27,7 @@ def when(is_so: Callable[[], bool], act: Callable[[], object]) -> threading.Thre
     """Do something as soon as it is so, while a run goes on."""
 
     def wait() -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 250
         while not is_so() and time.monotonic() < deadline:
             time.sleep(0.05)
         act()

@@ -18,7 +18,7 @@ from typing import TypedDict, Unpack
 from tests.servers.sshd import SSHD
 
 PROGRAMS = ("sge_qmaster", "sge_execd", "qsub")
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 MEMORY = "256G"  # more than there is: it is what jobs may request, and nobody uses it
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 

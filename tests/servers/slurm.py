@@ -36,7 +36,7 @@ from tests.servers.sshd import SSHD
 PROGRAMS = ("slurmctld", "slurmd", "sbatch")
 DAEMONS = ("slurmctld", "slurmscriptd", "slurmdbd", "mariadbd", "unshare")  # of the login node; unshare holds a compute node
 TORQUE_WRAPPERS = Path("/var/cache/chiminey-tests/torque/usr/bin")  # where scripts/test unpacks them
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 class Options(TypedDict, total=False):

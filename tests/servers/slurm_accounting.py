@@ -7,7 +7,7 @@ import subprocess
 from tests.servers.sshd import SSHD
 
 PROGRAMS = ("slurmdbd", "mariadbd", "mariadb-install-db")
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 
 # Ends when slurmdbd answers; both daemons go on until the host stops.

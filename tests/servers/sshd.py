@@ -20,7 +20,7 @@ from tests.servers import process_table, sshd_log
 
 PROGRAM = Path("/usr/sbin/sshd")  # it executes itself again for every connection, and asks for the full path
 USER_ID, GROUP_ID = 54321, 100
-START_SECONDS = 20.0
+START_SECONDS = 120.0
 
 # First of all the mounts from the host's folder: what follows may hide it, when it is below /tmp.
 BOOT = """

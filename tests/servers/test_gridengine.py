@@ -16,7 +16,7 @@ pytestmark = pytest.mark.ssh
 
 
 def wait_until(happens: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 250
     while not happens():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.1)

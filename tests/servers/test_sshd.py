@@ -22,7 +22,7 @@ def finish(command: list[str], **environment: str) -> subprocess.CompletedProces
     """Run a program to its end, with nothing to read."""
     variables = os.environ | environment
     return subprocess.run(
-        command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, env=variables
+        command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, env=variables
     )
 
 
@@ -56,7 +56,7 @@ def session(host: SSHD, command: str, *options: str) -> Generator[subprocess.Pop
 
 
 def wait_until_running(host: SSHD, text: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while not any(text in line for line in host.processes()):
         assert time.monotonic() < deadline, f"no {text} on {host.name}"
         time.sleep(0.02)
@@ -112,7 +112,7 @@ def test_a_frozen_host_is_silent_and_goes_on_when_thawed(sshd: SSHD) -> None:
             with pytest.raises(TimeoutError):
                 connection.recv(1)
         sshd.thaw()
-        assert client.communicate(timeout=10)[0] == "done\n"
+        assert client.communicate(timeout=120)[0] == "done\n"
 
 
 def test_killed_sessions_leave_the_listener_and_detached_work(sshd: SSHD) -> None:
