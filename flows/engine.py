@@ -61,7 +61,8 @@ def drive(run: Run, carry_out: Execute, flow_run: str = "") -> RunResult:
     assert record is not None
     if record.status != "failed" and is_exhausted(run.ledger, record):
         return outcome(run, RunState.model_validate_json(record.state))
-    state = RunState.model_validate_json(record.state).reopened()
+    work_left = bool(run.ledger.task_counts(run.id).get("pending"))
+    state = RunState.model_validate_json(record.state).reopened(work_left=work_left)
     run.control.limit(run.request.reliability.run_time_limit, "run")
     run.lease.begin(flow_run)
     error: BaseException | None = None

@@ -48,9 +48,12 @@ class RunState(BaseModel):
             }
         )
 
-    def reopened(self) -> RunState:
-        """The state from which an ended or interrupted run goes on: hosts that were released are made again."""
-        if not self.destroyed and self.ending is None:
+    def reopened(self, *, work_left: bool) -> RunState:
+        """The state from which an ended or interrupted run goes on: hosts that were released are made again.
+
+        One that was interrupted while it tidied up after all was done has nothing but that to do.
+        """
+        if not self.destroyed and (self.ending is None or (self.ending == "completed" and not work_left)):
             return self
         return self.model_copy(
             update={

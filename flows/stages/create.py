@@ -35,17 +35,18 @@ class Create(Stage):
 
     def process(self, run: Run, state: RunState) -> None:
         tasks = self._open_tasks(run, state)
-        hosts = self._hosts(run, tasks)
-        left = threading.Event()
-        try:
-            answers = on_all(hosts, lambda host: self._make_ready(run, host, left.is_set), run.control.check)
-        finally:
-            left.set()
+        asked = run.compute.hosts_for(tasks)
+        there, known, new = self._sorted(run, asked)
+        answers = self._made_ready(run, [*there, *known, *run.machines.numbered(new[len(known) :])])
+        if gone := [host for host in known if isinstance(answers[host], ChimineyError)]:
+            run.say("warning", f"{', '.join(host.id for host in gone)} can't be used any more, others are made in their place")
+            answers = {host: answer for host, answer in answers.items() if host not in gone}
+            answers |= self._made_ready(run, run.machines.numbered(new[: len(gone)]))
         self._judge(run, answers)
-        for host in hosts:
-            self._record(run, host, answers[host])
+        for host, answer in answers.items():
+            self._record(run, host, answer)
         ready = sum(not isinstance(answer, ChimineyError) for answer in answers.values())
-        run.machines.quota.begin(tasks, len(hosts), ready)
+        run.machines.quota.begin(tasks, len(asked), ready)
 
     def output(self, state: RunState) -> RunState:
         return state.model_copy(update={"created": True})
@@ -57,14 +58,18 @@ class Create(Stage):
         ended = ("completed", "failed")
         return max(1, sum(task.status not in ended for task in run.ledger.tasks(run.id, state.iteration)))
 
-    def _hosts(self, run: Run, tasks: int) -> list[Host]:
-        """Those that are there, machines that were asked for before, and as many new ones as are missing."""
-        asked = run.compute.hosts_for(tasks)
+    def _sorted(self, run: Run, asked: list[Host]) -> tuple[list[Host], list[Host], list[Host]]:
+        """Hosts that are there, machines of a controller before this one, and what machines are asked for in all."""
         new = [host for host in asked if not host.address]
-        if not new:
-            return asked
-        known = [host for host in run.hosts("wanted", "ready") if is_machine(host)]
-        return [*(host for host in asked if host.address), *known, *run.machines.numbered(new[len(known) :])]
+        known = [host for host in run.hosts("wanted", "ready") if is_machine(host)] if new else []
+        return [host for host in asked if host.address], known, new
+
+    def _made_ready(self, run: Run, hosts: list[Host]) -> dict[Host, Host | HostFacts | ChimineyError]:
+        left = threading.Event()
+        try:
+            return on_all(hosts, lambda host: self._make_ready(run, host, left.is_set), run.control.check)
+        finally:
+            left.set()
 
     def _make_ready(self, run: Run, host: Host, stopped: Callable[[], bool]) -> Host | HostFacts:
         return run.machines.bring_up(host, stopped) if is_machine(host) else run.session(host).probe()

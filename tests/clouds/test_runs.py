@@ -184,9 +184,10 @@ def test_a_machine_that_never_boots_is_done_without(ec2: EC2, lab: Lab, tmp_path
 def test_two_runs_at_once_and_the_reaper_leaves_the_living_one_alone(
     ec2: EC2, compute: CloudCompute, lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sample = connector(tmp_path / "connector", "sleep 3\n" + ANSWER, **CLOUD)
-    dead = lab.add(lab.request(sample, compute, sweep={"n": list(range(6))}))
-    living = lab.add(proposal := lab.request(sample, on(ec2, tmp_path, monkeypatch), sweep={"n": list(range(12))}))
+    slow = connector(tmp_path / "connector", "sleep 300\n" + ANSWER, **CLOUD)
+    quick = connector(tmp_path / "another", "sleep 3\n" + ANSWER, **CLOUD)
+    dead = lab.add(lab.request(slow, compute, sweep={"n": list(range(6))}))
+    living = lab.add(proposal := lab.request(quick, on(ec2, tmp_path, monkeypatch), sweep={"n": list(range(36))}))
     controller = start(tmp_path, dead)
     reaped: list[str] = []
 
@@ -200,9 +201,9 @@ def test_two_runs_at_once_and_the_reaper_leaves_the_living_one_alone(
 
     result = lab.drive(living, proposal)
 
-    at_work.join()
+    at_work.join(60)
     assert [sentence.partition(":")[0] for sentence in reaped] == [dead.name]
-    assert result.tasks.completed == 12
+    assert result.tasks.completed == 36
     assert {host.status for host in lab.ledger.hosts(dead.id)} == {"released"}
     assert ec2.left() == []
 

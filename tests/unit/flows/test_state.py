@@ -38,5 +38,12 @@ def test_a_reopened_run_makes_its_hosts_again_and_keeps_its_tasks() -> None:
         configured=True, created=True, bootstrapped=True, scheduled=True, executed=True, ending="failed", destroyed=True
     )
 
-    assert triggered(ended.reopened()) == ["create"]
-    assert ended.reopened().scheduled
+    assert triggered(ended.reopened(work_left=True)) == ["create"]
+    assert ended.reopened(work_left=True).scheduled
+
+
+def test_a_run_that_was_interrupted_while_it_tidied_up_makes_no_hosts_again_unless_tasks_are_left() -> None:
+    interrupted = RunState(configured=True, created=True, ending="completed")
+
+    assert triggered(interrupted.reopened(work_left=False)) == ["destroy"]
+    assert triggered(interrupted.reopened(work_left=True)) == ["create"]
