@@ -63,7 +63,7 @@ def test_a_secret_that_there_may_be_is_asked_for_where_it_is_named(person: Comma
     none = person(*EC2, "--secret", "session_token", input=f"{SECRET}\n")
     assert (none.code, none.errors) == (2, "error: there is no session token on standard input; give it as a line\n")
     wrong = person(*EC2, "--secret", "token", input=f"{SECRET}\n")
-    assert (wrong.code, wrong.errors) == (2, "error: there is no secret 'token'; did you mean 'session_token'?\n")
+    assert (wrong.code, wrong.errors) == (2, "error: there is no secret 'token'; the secrets are: secret_key, session_token\n")
 
 
 def test_a_secret_is_not_taken_from_the_command_line(person: CommandLine) -> None:
@@ -101,7 +101,13 @@ def test_all_that_is_wrong_with_machines_is_told_at_once(person: CommandLine) ->
         "error: there is no setting 'sise'; did you mean 'size'?",
         "error: credentials: there are none of the name 'asw'; save it first, such as: chiminey resource add ec2 aws "
         "access_key=AKIA...",
-        "error: size: there is no default; name the kind of machine",
+        "error: the setting 'size' has no default; give it a value",
+        "error: minimum: must be a whole number (got 'two')",
+        "error: ssh_from: 'any' does not appear to be an IPv4 or IPv6 network; write for instance 192.0.2.0/24, or 0.0.0.0/0 for "
+        "the whole world (got ['any'])",
+        "error: disk: must be greater than or equal to 0 (got -1)",
+        "error: spot: must be true or false (got 'perhaps')",
+        "error: user_data: it must begin with #! (a script) or with #cloud-config (got 'hello')",
     ]
 
 
