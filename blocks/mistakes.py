@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+_LONGEST = 100  # characters of what was given, which may be a whole file
 _WORDS = {
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
@@ -47,6 +48,8 @@ def mistake(detail: Mapping[str, Any], what: str, known: Sequence[str], place: s
     if not name:  # it is about several, and what was given is all of them, secrets too
         return f"{place}{words}"
     given = repr(detail["input"])
+    if len(given) > _LONGEST:
+        given = f"{given[:_LONGEST]}..."
     return f"{place}{name}: {words}" + ("" if given in words else f" (got {given})")
 
 

@@ -22,7 +22,7 @@ Name = Annotated[str, typer.Argument(help="The name it is saved under.")]
 
 
 @app.command()
-def add(
+def add(  # noqa: PLR0913, PLR0917 -- one for each thing that may be said
     kind: Annotated[str, typer.Argument(help=f"{', '.join(COMPUTE)}, local-storage, sftp, {' or '.join(CREDENTIALS)}.")],
     name: Name,
     pairs: Annotated[

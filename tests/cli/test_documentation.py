@@ -9,8 +9,8 @@ import csv
 import re
 import shutil
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,8 @@ class Person:
 
     chiminey: CommandLine
     folder: Path
+    secret: str = PASSWORD  # typed wherever one is asked for
+    own: Mapping[str, str] = field(default_factory=lambda: {"me@": "lab@"})  # what stands for it in the pages
 
     def follow(self, page: str, since: str = "", until: str = "") -> None:
         """Do what the page says, from one heading to another: what it announces as an error has to be one, and so on."""
@@ -43,12 +45,17 @@ class Person:
             if language == "text":
                 _is_as_shown(printed, text)
                 continue
-            command = text.replace("me@", "lab@") if language == "sh" else f"exec {sys.executable} - <<'PYTHON'\n{text}PYTHON\n"
-            done = self.chiminey.shell(command, self.folder, input=f"{PASSWORD}\n", CHIMINEY_PATH=str(self.folder))
+            command = self._own(text) if language == "sh" else f"exec {sys.executable} - <<'PYTHON'\n{text}PYTHON\n"
+            done = self.chiminey.shell(command, self.folder, input=f"{self.secret}\n", CHIMINEY_PATH=str(self.folder))
             code, announced = _announced(text)
             assert done.code == code, f"{text}\n{done.output}\n{done.errors}"
             assert announced in " ".join(done.errors.split())
             printed = done.output
+
+    def _own(self, text: str) -> str:
+        for theirs, mine in self.own.items():
+            text = text.replace(theirs, mine)
+        return text
 
 
 def _announced(text: str) -> tuple[int, str]:

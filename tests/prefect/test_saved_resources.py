@@ -71,6 +71,8 @@ def test_a_compute_and_a_storage_resource_of_one_name_are_told_apart_by_what_the
         ("unix", ["hosts", "slots", "scratch", "lost_after", "username"]),
         ("slurm", ["host", "at_once", "scratch"]),
         ("sftp", ["host", "path", "username"]),
+        ("ec2", ["access_key", "secret_key"]),
+        ("cloud", ["credentials", "image", "size", "minimum", "maximum"]),
     ],
 )
 def test_the_form_of_a_resource_begins_with_its_own_settings(client: SyncPrefectClient, kind: str, first: list[str]) -> None:
