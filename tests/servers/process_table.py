@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 
 def only_child(pid: int) -> int:
@@ -14,11 +17,32 @@ def only_child(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
 
 
+def children(pid: int) -> list[int]:
+    """What the threads of ``pid`` have started, or have as orphans, and still runs."""
+    threads = Path(f"/proc/{pid}/task").glob("*")
+    return [int(child) for thread in threads for child in _read_file(thread / "children").split()]
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process below ``pid``, also those in namespaces of their own."""
+    found = children(pid)
+    for child in found:  # which grows
+        found += children(child)
+    return found
+
+
 def beside(pid: int) -> list[int]:
     """Every process of the PID namespace of ``pid``, itself included."""
     namespace = _namespace(pid)
     everywhere = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return [other for other in everywhere if namespace and _namespace(other) == namespace]
+
+
+def end_namespace(unshare: subprocess.Popen[Any]) -> None:
+    """Kill the first process of a namespace, and wait for ``unshare --fork``, which ends when all that was in it is gone."""
+    while unshare.poll() is None:  # again, for one that is only about to start it
+        send(signal.SIGKILL, children(unshare.pid))
+        time.sleep(0.002)
 
 
 def program(pid: int) -> str:
@@ -46,7 +70,11 @@ def _namespace(pid: int) -> str:
 
 
 def _read(pid: int, file: str) -> str:
+    return _read_file(Path(f"/proc/{pid}/{file}"))
+
+
+def _read_file(file: Path) -> str:
     try:
-        return Path(f"/proc/{pid}/{file}").read_bytes().decode(errors="replace")
+        return file.read_bytes().decode(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return ""
