@@ -1,0 +1,23 @@
+"""Make Nova's tables and its cells, as ``nova-manage`` does, but in one process: four of them would take four times as long."""
+
+from __future__ import annotations
+
+import sys
+
+from nova import config, objects
+from nova.cmd.manage import ApiDbCommands, CellV2Commands, DbCommands
+
+from tests.servers.openstack_site.layout import Layout, here
+
+
+def main(layout: Layout) -> None:
+    config.parse_args([sys.argv[0], f"--config-file={layout.settings}/nova/nova.conf"])
+    objects.register_all()
+    ApiDbCommands().sync()
+    CellV2Commands().map_cell0(layout.database("nova_cell0"))
+    DbCommands().sync()
+    CellV2Commands().create_cell(name="cell1")
+
+
+if __name__ == "__main__":
+    main(here())
