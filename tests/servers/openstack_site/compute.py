@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
-os.environ["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "true"  # threads, whichever the service: asked at the first import of nova
-sys.argv = sys.argv[:1]  # services look for options of theirs
-
+import nova.cmd.compute  # the first of Nova: it chooses threads, before others would choose eventlet
 import nova.virt
 import os_vif
 from nova import objects, service
@@ -23,6 +20,7 @@ PARTS = {"conductor": None, "scheduler": None, "compute": RPC_TOPIC_ALT}
 
 
 def main(layout: Layout) -> None:
+    sys.argv = sys.argv[:1]  # services look for options of theirs
     settings = layout.settings / "nova"
     wsgi_app.init_global_data([str(settings / "api-paste.ini"), str(settings / "nova.conf")], "nova", "nova")
     nova.virt.__path__.append(str(Path(__file__).parent))  # the only package where Nova looks for a virt driver

@@ -9,14 +9,17 @@ from nova.cmd.manage import ApiDbCommands, CellV2Commands, DbCommands
 
 from tests.servers.openstack_site.layout import Layout, here
 
+# Nova fills in the rest from its configuration: a copy of the tables may be in another folder.
+DATABASE = "{{scheme}}://{{username}}@{{hostname}}/{}?{{query}}"
+
 
 def main(layout: Layout) -> None:
     config.parse_args([sys.argv[0], f"--config-file={layout.settings}/nova/nova.conf"])
     objects.register_all()
     ApiDbCommands().sync()
-    CellV2Commands().map_cell0(layout.database("nova_cell0"))
+    CellV2Commands().map_cell0(DATABASE.format("nova_cell0"))
     DbCommands().sync()
-    CellV2Commands().create_cell(name="cell1")
+    CellV2Commands().create_cell(name="cell1", database_connection=DATABASE.format("nova_cell1"))
 
 
 if __name__ == "__main__":
