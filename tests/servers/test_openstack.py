@@ -80,8 +80,10 @@ def wait_until(happens: Callable[[], object], seconds: float = 60.0) -> None:
 
 def wait_for(driver: OpenStack_2_NodeDriver, node: Node, state: str) -> Node:
     """The node when it has the state that OpenStack names so. Libcloud's own wait does not end at a node in error."""
-    wait_until(lambda: driver.ex_get_node_details(node.id).extra["vm_state"] == state)
-    return driver.ex_get_node_details(node.id)
+    wait_until(lambda: driver.ex_get_node_details(node.id).extra["vm_state"] in {state, "error"})
+    node = driver.ex_get_node_details(node.id)
+    assert node.extra["vm_state"] == state, node.extra["fault"]
+    return node
 
 
 def log_in(address: str, port: int, private_key: Path, host_key: Path) -> paramiko.SSHClient:

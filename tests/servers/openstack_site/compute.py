@@ -8,9 +8,10 @@ from pathlib import Path
 import nova.cmd.compute  # the first of Nova: it chooses threads, before others would choose eventlet
 import nova.virt
 import os_vif
-from nova import objects, service
+from nova import context, objects, service
 from nova.api.openstack import wsgi_app
 from nova.compute.rpcapi import RPC_TOPIC_ALT
+from nova.objects import host_mapping
 
 from tests.servers.openstack_site.layout import PORTS, Layout, here
 from tests.servers.openstack_site.serve import serve
@@ -30,6 +31,7 @@ def main(layout: Layout) -> None:
         wait_until_up(layout, other)
     for part, other_topic in PARTS.items():
         service.Service.create(binary=f"nova-{part}", topic=part, topic_alt=other_topic).start()
+    host_mapping.discover_hosts(context.get_admin_context())  # as an operator does after adding one
     serve(wsgi_app.init_application("osapi_compute", "nova"), layout.address, PORTS["nova"])
 
 
