@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tests.clusters.gridengine_fixture import grid_engine, standing_grid_engine
+from tests.servers.openstack_fixture import openstack, standing_openstack
 
-__all__ = ["grid_engine", "standing_grid_engine"]
+__all__ = ["grid_engine", "openstack", "standing_grid_engine", "standing_openstack"]
