@@ -11,8 +11,9 @@ from blocks.label import RunLabel
 from tests.cli.conftest import chiminey
 from tests.clouds.clouds import new_label
 from tests.servers.ec2 import EC2
+from tests.servers.openstack_fixture import openstack, standing_openstack
 
-__all__ = ["chiminey"]
+__all__ = ["chiminey", "openstack", "standing_openstack"]
 
 
 @pytest.fixture(scope="session")

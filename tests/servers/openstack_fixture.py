@@ -10,9 +10,9 @@ import pytest
 from tests.servers.openstack import ENVIRONMENT, PROGRAMS, OpenStack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def standing_openstack(namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStack]:
-    """The site behind ``openstack``, started once."""
+    """The site behind ``openstack``, started once for a module: it is too large to stand by while others run."""
     if missing := [program for program in PROGRAMS if not shutil.which(program)]:
         pytest.skip(f"needs {', '.join(missing)}: install mariadb-server")
     if not (ENVIRONMENT / "installed").exists():
