@@ -266,6 +266,7 @@ def test_servers_that_are_made_together_have_addresses_of_their_own(openstack: O
         wait_until(lambda address=address: not refuses(address, openstack.ssh_port))
 
 
+@pytest.mark.chaos  # another site has to be started for it
 def test_a_site_that_stops_leaves_no_process(tmp_path: Path, standing_openstack: OpenStack) -> None:
     other = OpenStack(tmp_path / "other")
     other.start()

@@ -176,6 +176,6 @@ def _nova(layout: Layout) -> Sections:
         "neutron": _credentials(layout, "nova"),
         "glance": _credentials(layout, "nova"),
         "oslo_concurrency": {"lock_path": layout.folder / "locks"},
-        "quota": {"instances": 50, "cores": 200},
+        "quota": {"instances": 50, "cores": 4000},
         "vnc": {"enabled": False},
     }
