@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from blocks.compute.cloud import CloudCompute
 from blocks.credentials import OpenStackCredentials
-from blocks.errors import AuthenticationRefused, CommandFailed
+from blocks.errors import AuthenticationRefused, CommandFailed, Refused
 from blocks.job import JobRequest
 from blocks.label import RunLabel
 from tests.clouds.clouds import made, new_label, wanted
@@ -54,7 +54,7 @@ def problems(compute: CloudCompute) -> list[str]:
     return compute.problems(JobRequest(), JobRequest())
 
 
-@pytest.mark.parametrize("way", ["password", "application credential", "clouds.yaml"])
+@pytest.mark.parametrize("way", ["password", "application credential", "clouds.yaml", "clouds.yaml by credential"])
 def test_whoever_logs_in_is_told_what_the_quota_leaves(openstack: OpenStack, way: str) -> None:
     secret = SecretStr(openstack.credential_secret)
     ways = {
@@ -63,6 +63,7 @@ def test_whoever_logs_in_is_told_what_the_quota_leaves(openstack: OpenStack, way
             auth_url=openstack.auth_url, application_credential=openstack.credential_id, application_secret=secret
         ),
         "clouds.yaml": OpenStackCredentials(cloud="lab", clouds_file=str(openstack.clouds)),
+        "clouds.yaml by credential": OpenStackCredentials(cloud="lab-application-credential", clouds_file=str(openstack.clouds)),
     }
 
     accepted, left = ways[way].check()
@@ -98,6 +99,19 @@ def test_a_quota_that_does_not_suffice_is_told_before_anything_is_made(openstack
     assert "1 of 1 machines" in told
 
 
+def test_a_quota_that_others_have_used_up_is_told_in_novas_words(openstack: OpenStack, label: RunLabel) -> None:
+    compute = resource(openstack)
+    first, second = wanted(compute)
+    openstack.limit_servers(1)
+    first = compute.make(first, label)
+
+    with pytest.raises(Refused, match="Quota exceeded for instances: Requested 1, but already used 1 of 1"):
+        compute.make(second, label)
+
+    compute.destroy(label.run, [first])
+    assert openstack.left() == {}
+
+
 def test_machines_are_made_once_worked_on_and_seen_off(openstack: OpenStack, label: RunLabel) -> None:
     compute = resource(openstack)
     hosts = made(compute, label)
@@ -129,7 +143,7 @@ def test_what_nova_says_of_a_server_that_failed_is_told(openstack: OpenStack, la
     openstack.fail("spawn")
     host = compute.make(wanted(compute)[0], label)
 
-    with pytest.raises(CommandFailed, match="gave it up: its state is error"):
+    with pytest.raises(CommandFailed, match="gave it up: its state is error: Exceeded maximum number of retries"):
         compute.ready(host, label, lambda: False)
 
     compute.destroy(label.run, [host])
@@ -147,6 +161,18 @@ def test_two_runs_do_not_see_each_other_and_a_deleted_server_is_known_to_be_gone
     assert resource(openstack).fate(theirs[0], other.run) == ""
     assert resource(openstack).open(theirs[0], other.run).probe().processors
     resource(openstack).destroy(other.run, theirs)
+    assert openstack.left() == {}
+
+
+def test_a_server_without_power_is_no_loss_that_nova_knows_of(openstack: OpenStack, label: RunLabel) -> None:
+    compute = resource(openstack)
+    (host,) = made(compute, label, wanted(compute)[:1])
+
+    openstack.cut_power(host.machine)
+
+    assert openstack.processes(host.machine) == []
+    assert resource(openstack).fate(host, label.run) == ""  # whether it is lost is for the patience of the run to say
+    compute.destroy(label.run, [host])
     assert openstack.left() == {}
 
 
