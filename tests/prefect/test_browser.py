@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from blocks import server
+from blocks.credentials import OpenStackCredentials
 from blocks.server import worker
 from flows import resources
 from flows.ledger import Ledger, RunRecord
@@ -168,6 +169,26 @@ def test_a_connector_is_run_from_its_form_on_a_saved_host(page: Page, ledger: Le
     assert run.status == "completed"
     assert '"resistance":2000' in run.request
     assert [each.address for each in ledger.hosts(run.id)] == [f"lab@{host.address}:{host.port}"]
+
+
+def test_machines_of_a_cloud_are_saved_with_the_credentials_that_are_chosen_in_their_form(page: Page, tmp_path: Path) -> None:
+    resources.save("campus", OpenStackCredentials(cloud="campus"))
+    page.goto(f"{server.url()}/v2/blocks/catalog/cloud-compute/create")
+    page.get_by_label("Name", exact=True).fill("vms")
+    page.get_by_role("tab", name="OpenStackCredentials").click()
+    page.get_by_text("Select a block...").click()
+    page.get_by_role("option", name="campus").click()
+    page.get_by_label(re.compile("^Image")).fill("debian-12")
+    page.get_by_label(re.compile("^Size")).fill("m1.small")
+    picture(page, "cloud", tmp_path)
+    page.get_by_role("button", name="Save").click()
+    expect(page).to_have_url(re.compile("/blocks/block/"))
+
+    (saved,) = (resource for resource in resources.saved() if resource.name == "vms")
+    assert saved.block.describe() == "m1.small in campus, up to 1"  # pyright: ignore[reportAttributeAccessIssue]
+    assert resources.users_of("campus") == ["vms"]
+    for name in ("vms", "campus"):
+        resources.remove(name)
 
 
 def test_a_run_that_is_cancelled_by_a_click_leaves_nothing_on_its_host(
