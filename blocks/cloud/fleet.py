@@ -143,6 +143,7 @@ class Fleet:
         deadline = time.monotonic() + DESTROY_LIMIT
         unsure = time.monotonic() + UNSURE_SECONDS if any(not host.machine for host in hosts) else 0.0
         expected = {host.id for host in hosts if not host.machine}
+        self._end([Machine(host.machine, self._run, host.id, "running") for host in hosts if host.machine])  # listed yet or not
         while True:
             left = self._there()
             expected -= {machine.host for machine in left}
