@@ -196,7 +196,9 @@ def test_where_there_is_accounting_it_is_asked_about_what_the_queue_has_forgotte
     lab = Lab(tmp_path)
     run = AtWork(lab, connector(tmp_path / "c", WAIT), slurm_compute(slurm.host), sweep={"n": [1, 2]})
     until(lambda: begun(slurm) == 2)
-    slurm.run("scancel", sorted(running(slurm))[0])
+    cancelled, *other = sorted(running(slurm))
+    slurm.run("scancel", cancelled)
+    until(lambda: running(slurm) == other)  # else its task might see "go" first
     (slurm.host.home / "go").touch()
     result = run.result()
     assert "task 1 failed: Slurm says CANCELLED" in result.messages[0]

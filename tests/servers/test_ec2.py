@@ -152,13 +152,14 @@ def test_a_node_has_the_host_key_that_was_injected_and_is_a_machine_of_its_own(
 ) -> None:
     host_key, user_data = injected_host_key(tmp_path)
     user_data += "write_files: [{path: /opt/data/greeting, content: hello, permissions: '0640'}]\n"
-    user_data += "runcmd: [[touch, /root/ready], sleep 0.5]\nusers: [default, {name: ada, shell: /bin/sh}]\n"
+    user_data += "runcmd: [[touch, /root/ready], 'until [ -e /tmp/go ]; do sleep 0.1; done']\n"
+    user_data += "users: [default, {name: ada, shell: /bin/sh}]\n"
     node = create(driver, ex_keyname="mine", ex_userdata=user_data)
     assert node.state == "pending"
     node = wait_until_state(driver, node, "running")
     assert node.public_ips == node.private_ips
     with login(node, client_key, host_key) as client:
-        assert output(client, "cloud-init status") == "status: running"
+        assert output(client, "cloud-init status; touch /tmp/go") == "status: running"
         assert output(client, "cloud-init status --wait").endswith("status: done")
         assert output(client, "whoami; hostname").split() == ["debian", f"ip-{node.public_ips[0].replace('.', '-')}"]
         assert output(client, "stat -c '%a %s' /opt/data/greeting; ls /home").split() == ["640", "5", "ada", "debian"]
@@ -189,7 +190,7 @@ def test_terminating_kills_what_ran_there_and_frees_the_address(
     node = wait_until_state(driver, create(driver, ex_keyname="mine"), "running")
     with login(node, client_key) as client:
         output(client, "setsid -f sleep 1234 > /dev/null 2>&1")
-    assert "sleep 1234" in ec2.processes()
+    wait_until(lambda: "sleep 1234" in ec2.processes())
     assert driver.destroy_node(node)
     assert ec2.processes() == []
     assert not answers_ssh(node)

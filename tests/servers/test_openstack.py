@@ -31,7 +31,7 @@ write_files:
   content: hello
   permissions: '0600'
 runcmd:
-- sleep 1
+- until [ -e /tmp/go ]; do sleep 0.1; done
 - [sh, -c, 'id -un > /etc/chiminey/who']
 """
 
@@ -143,7 +143,7 @@ def test_a_server_is_what_its_user_data_say_at_its_fixed_and_at_its_floating_add
     (address,) = node.public_ips
 
     with log_in(address, openstack.ssh_port, private_key, host_key) as client:
-        assert output(client, "cloud-init status") == "status: running"
+        assert output(client, "cloud-init status; touch /tmp/go") == "status: running"
         assert output(client, "cloud-init status --wait").endswith("status: done")
         assert output(client, "hostname; ls /var/lib/cloud/instance/boot-finished").split()[0] == "first"
         assert output(client, "cat /etc/chiminey/who; ls -l /etc/chiminey/greeting").startswith("root\n-rw------- 1 root root")
