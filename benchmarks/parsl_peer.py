@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ PYTHON = "/usr/bin/python3"  # the machine's: an interpreter in somebody's home 
 
 
 @contextmanager
-def installed() -> Iterator[Path]:
+def installed() -> Generator[Path]:
     """A folder with Parsl in it. Hosts have a /tmp of their own, and share /var/tmp with this machine."""
     with tempfile.TemporaryDirectory(prefix="chiminey-parsl", dir="/var/tmp") as name:
         site = Path(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def _do(command: list[str], folder: Path) -> None:
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[None]:
+def _server(folder: Path) -> Generator[None]:
     """A Prefect server in a home of its own, known to this process and those that it starts."""
     folder.mkdir(parents=True)
     before = dict(os.environ)

@@ -3,13 +3,17 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from blocks.compute import CloudCompute, GridEngineCompute, LocalCompute, PBSCompute, SlurmCompute, UnixCompute
+    from blocks.compute import CloudCompute, GridEngineCompute, HadoopCompute, LocalCompute, PBSCompute, SlurmCompute, UnixCompute
     from blocks.credentials import EC2Credentials, LibcloudCredentials, OpenStackCredentials
-    from blocks.storage import LocalStorage, SFTPStorage
+    from blocks.curation.dataverse import Dataverse
+    from blocks.curation.invenio import InvenioRDM, Zenodo
+    from blocks.curation.mytardis import MyTardis
+    from blocks.storage import LocalStorage, ObjectStorage, SFTPStorage
 
 _HOME = {
     "CloudCompute": "blocks.compute",
     "GridEngineCompute": "blocks.compute",
+    "HadoopCompute": "blocks.compute",
     "LocalCompute": "blocks.compute",
     "PBSCompute": "blocks.compute",
     "SlurmCompute": "blocks.compute",
@@ -17,22 +21,33 @@ _HOME = {
     "EC2Credentials": "blocks.credentials",
     "LibcloudCredentials": "blocks.credentials",
     "OpenStackCredentials": "blocks.credentials",
+    "Dataverse": "blocks.curation.dataverse",
+    "InvenioRDM": "blocks.curation.invenio",
+    "MyTardis": "blocks.curation.mytardis",
+    "Zenodo": "blocks.curation.invenio",
     "LocalStorage": "blocks.storage",
+    "ObjectStorage": "blocks.storage",
     "SFTPStorage": "blocks.storage",
 }
 
 __all__ = [
     "CloudCompute",
+    "Dataverse",
     "EC2Credentials",
     "GridEngineCompute",
+    "HadoopCompute",
+    "InvenioRDM",
     "LibcloudCredentials",
     "LocalCompute",
     "LocalStorage",
+    "MyTardis",
+    "ObjectStorage",
     "OpenStackCredentials",
     "PBSCompute",
     "SFTPStorage",
     "SlurmCompute",
     "UnixCompute",
+    "Zenodo",
 ]
 
 

@@ -9,7 +9,7 @@ _PARTS = re.compile(rf"(?:{_NUMBER}d)?(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}
 _SECONDS = (86400, 3600, 60, 1)
 
 
-def spoken(text: str) -> float | None:
+def seconds_of(text: str) -> float | None:
     """Seconds of ``90s``, ``10m``, ``1h30m`` or ``2d``; None when it is not written like that."""
     parts = _PARTS.fullmatch(text.strip().lower())
     if parts is None or not text.strip():

@@ -1,7 +1,8 @@
 """The exception tree: what went wrong, by whose hand, and whether trying again may help.
 
 Every message is one sentence for the person at the keyboard that says what happened and what to do. A class decides two
-things and no more: the exit code of the command line, and whether a stage may be repeated (``transient``).
+things and no more: the exit code of the command line, and whether a stage may be repeated (``transient``). One that is made of
+parts keeps them beside its sentence: ``problems``, ``line``. :class:`AllAtOnce` makes one error of several.
 """
 
 from __future__ import annotations
@@ -113,6 +114,10 @@ class NotFound(ResourceError):
     """A file or folder is not there."""
 
     exit_code = 2
+
+
+class OutputsWait(ResourceError):
+    """The output storage takes no outputs; what was computed stays on its hosts until the run is resumed."""
 
 
 class RunFailed(ChimineyError):

@@ -15,3 +15,8 @@ class Host:
     machine: str = ""  # the provider's id of a machine that was made for the run
     size: str = ""  # of such a machine, in the provider's words
     price: float = 0.0  # of an hour of it; 0: unknown
+
+    @property
+    def is_machine(self) -> bool:
+        """Whether it was made for the run, or has to be."""
+        return bool(self.machine) or not self.address

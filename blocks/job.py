@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from blocks.duration import spoken
+from blocks.duration import seconds_of
 from blocks.errors import InvalidRequest
 from blocks.mistakes import mistakes
 
@@ -29,17 +29,27 @@ def seconds(text: str) -> int:
         ValueError: it is neither.
     """
     text = text.strip().lower()
-    if (duration := spoken(text)) is not None:
+    if (duration := seconds_of(text)) is not None:
         return ceil(duration)
-    clock = _CLOCK.fullmatch(text)
-    if clock is None or (":" not in text and "-" not in text):
+    match = _CLOCK.fullmatch(text)
+    if match is None or (":" not in text and "-" not in text):
         raise ValueError(f"{text!r} is no wall time; write for instance 90m, 1h30m or 1:30:00")
-    days, *parts = clock.groups()
+    days, *parts = match.groups()
     numbers = [int(part) for part in parts if part is not None]
     if days is None and len(numbers) == 2:  # as Slurm and PBS read it: minutes and seconds
         numbers = [0, *numbers]
     hours, minutes, rest = (*numbers, 0, 0)[:3]
     return int(days or 0) * 86400 + hours * 3600 + minutes * 60 + rest
+
+
+def clock(text: str) -> str:
+    """A wall time as schedulers take it: ``1:30:00``.
+
+    Raises:
+        ValueError: it is no wall time.
+    """
+    minutes, rest = divmod(seconds(text), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 def megabytes(text: str) -> int:
@@ -185,3 +195,8 @@ class JobRequest(JobFields):
     def processors(self) -> int:
         """Processors of the whole job; 0 where it says nothing."""
         return max(1, self.tasks) * max(1, self.cpus) if self.tasks or self.cpus else 0
+
+    @property
+    def mails(self) -> list[Mail]:
+        """When the scheduler writes a mail; never where it does not say to whom."""
+        return self.mail_on or ["end", "fail"] if self.mail else []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+_FEW = 10
 _LONGEST = 100  # characters of what was given, which may be a whole file
 _WORDS = {
     "int_parsing": "must be a whole number",
@@ -34,6 +35,12 @@ def mistakes(error: ValidationError, what: str, known: Sequence[str], place: str
         place: what is written in front of a name, such as ``job.``.
     """
     return [mistake(dict(detail), what, known, place) for detail in error.errors()]
+
+
+def few(problems: Sequence[str], advice: str = "") -> list[str]:
+    """As many of the reasons as a person reads, and how many more there are, with advice about these."""
+    more = f"and {len(problems) - _FEW} more{f', {advice}' if advice else ''}"
+    return [*problems[:_FEW], *([more] if len(problems) > _FEW else [])]
 
 
 def mistake(detail: Mapping[str, Any], what: str, known: Sequence[str], place: str = "") -> str:

@@ -43,22 +43,47 @@ class Entry:
 
     def under(self, folder: str) -> Entry:
         """The same entry, one floor deeper."""
-        return replace(self, path=f"{folder}/{self.path}")
+        return self.at(f"{folder}/{self.path}")
+
+    def at(self, path: str) -> Entry:
+        """The same entry, somewhere else in its tree."""
+        return replace(self, path=path)
 
     def blocks(self) -> Iterator[bytes]:
         """The content of a file, a block at a time.
 
         Raises:
-            CommandFailed: the source gave fewer bytes than promised (a file that shrank, a broken connection).
+            CommandFailed: the source gave fewer bytes than promised (a file that shrank, a broken connection), or can't be read.
         """
         if isinstance(self.content, bytes):
             yield self.content
             return
         if isinstance(self.content, Path):
-            with self.content.open("rb") as source:
-                yield from self._counted(source)
+            try:
+                with self.content.open("rb") as source:
+                    yield from self._counted(source)
+            except OSError as error:
+                raise unreadable(self.content, error) from error
         else:
             yield from self._counted(self.content)
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """The content of a file, so many bytes at a time; the last piece is what is left.
+
+        Raises:
+            CommandFailed: as :meth:`blocks` does.
+        """
+        waiting, missing = list[memoryview](), size
+        for block in self.blocks():
+            left = memoryview(block)
+            while len(left) >= missing:
+                yield b"".join((*waiting, left[:missing]))
+                left, waiting, missing = left[missing:], [], size
+            if left:
+                waiting.append(left)
+                missing -= len(left)
+        if waiting:
+            yield b"".join(waiting)
 
     def _counted(self, source: Readable) -> Iterator[bytes]:
         left = self.size
@@ -68,6 +93,11 @@ class Entry:
                 raise CommandFailed(f"{self.path} ended {left} bytes early; it changed while it was read")
             left -= len(block)
             yield block
+
+
+def unreadable(path: Path, error: OSError) -> CommandFailed:
+    """The sentence about a file of this machine that is gone, or whose disk or owner does not let it be read."""
+    return CommandFailed(f"{path} can't be read: {error.strerror}; please check that it is there, and that you may read it.")
 
 
 def file(path: str, content: bytes, mode: int = 0o644) -> Entry:
@@ -101,6 +131,7 @@ def _walk(path: Path, name: str) -> Iterator[Entry]:
 
 _KINDS = {"file": tarfile.REGTYPE, "folder": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}
 _PADDING = bytes(tarfile.BLOCKSIZE)
+END = 2 * _PADDING  # of a tar stream
 
 
 def pack(tree: Iterable[Entry]) -> Iterator[bytes]:
@@ -108,30 +139,32 @@ def pack(tree: Iterable[Entry]) -> Iterator[bytes]:
     small: list[bytes] = []
     waiting = 0
     for entry in tree:
-        info = tarfile.TarInfo(entry.path)
-        info.type = _KINDS[entry.kind]
-        info.mode, info.mtime, info.size, info.linkname = entry.mode, int(entry.modified), entry.size, entry.target
-        small.append(info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape"))
-        for block in entry.blocks():
+        for block in member(entry):
             small.append(block)
             waiting += len(block)
             if waiting >= BLOCK:
                 yield b"".join(small)
                 small, waiting = [], 0
-        small.append(_PADDING[: -entry.size % tarfile.BLOCKSIZE])
-        waiting += 2 * tarfile.BLOCKSIZE
-        if waiting >= BLOCK:
-            yield b"".join(small)
-            small, waiting = [], 0
-    small.append(_PADDING * 2)
+    small.append(END)
     yield b"".join(small)
+
+
+def member(entry: Entry) -> Iterator[bytes]:
+    """One entry of a tar stream, which ends with :data:`END`."""
+    info = tarfile.TarInfo(entry.path)
+    info.type = _KINDS[entry.kind]
+    info.mode, info.mtime, info.size, info.linkname = entry.mode, int(entry.modified), entry.size, entry.target
+    yield info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+    yield from entry.blocks()
+    yield _PADDING[: -entry.size % tarfile.BLOCKSIZE]
 
 
 def unpack(source: Readable) -> Iterator[Entry]:
     """The entries of a tar stream, as they arrive.
 
     Raises:
-        CommandFailed: the stream is cut short, or a member would escape its folder.
+        CommandFailed: the stream is cut short, a member would escape its folder, or is a second name of an earlier file, which
+            has been passed on.
     """
     try:
         with tarfile.open(
@@ -157,7 +190,9 @@ def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Entry | None:
         return Entry(name, "folder", member.mode, member.mtime)
     if member.issym():
         return Entry(name, "link", member.mode, member.mtime, target=member.linkname)
-    if not member.isfile():  # a device, a socket, a hard link to a member already passed on
+    if member.islnk():
+        raise CommandFailed(f"{member.name!r} came as another name of the file {member.linkname!r}; please copy it instead.")
+    if not member.isfile():  # a device, a socket
         return None
     content = archive.extractfile(member)
     return Entry(name, "file", member.mode, member.mtime, member.size, content if content is not None else b"")

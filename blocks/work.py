@@ -10,6 +10,7 @@ from blocks.job import JobRequest
 from blocks.tree import Entry
 
 INPUT = "smart_connector_input"  # names of the original platform: payloads may rely on them
+ARGUMENTS = "chiminey_arguments"
 OUTPUT = "chiminey_output"
 
 
@@ -52,6 +53,7 @@ class Batch:
     job: JobRequest = field(default_factory=JobRequest)  # what a scheduler is asked for
     time_growth: int = 0  # how often the wall time is doubled, for its tasks ran out of it before
     memory_growth: int = 0
+    hadoop: tuple[str, ...] = ()  # on Hadoop: "input" and "output" are moved to and from HDFS, "arguments" name the places there
     expected: float = 0.0  # seconds that a task is likely to take; 0: unknown
 
 

@@ -53,10 +53,10 @@ def exchange(block: Any, name: str, password: SecretStr) -> None:
     from blocks.transport import key_exchange
 
     private, public = key_exchange.new_key(f"chiminey {name}")
-    by_password = block.model_copy(
-        update={"password": password, "private_key": None, "private_key_file": None, "use_agent": False}
+    by_password = block.model_copy(update={"password": password}).by_nothing_but(password=password)
+    by_key = block.model_copy(update={"private_key": private, "password": None, "private_key_file": None}).by_nothing_but(
+        private_key=private
     )
-    by_key = by_password.model_copy(update={"password": None, "private_key": private})
     done: list[str] = []
     try:
         for destination in destinations(block):

@@ -103,6 +103,8 @@ def _summarise(result: RunResult) -> None:
     for message in result.messages:
         typer.echo(message, err=True)
     typer.echo(f"{_summary(result)}\nresults: {result.output}", err=True)
+    if result.curated:
+        typer.echo(f"curated: {result.curated}", err=True)
 
 
 def _summary(result: RunResult) -> str:
@@ -119,13 +121,14 @@ def leave_behind(run_id: str, name: str, as_json: bool, standard_input: Iterable
 
 
 def _leave_behind(run_id: str, name: str, as_json: bool) -> None:
-    from blocks.server import home
+    from blocks.home import home
     from flows.ledger import Ledger
 
     log = home() / "logs" / f"{name}-{run_id}.log"
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = [
         sys.executable,
+        "-P",  # no cli.py of the folder that the person happens to stand in
         "-m",
         "cli",
         *(word for word in sys.argv[1:] if word not in ("--detach", "--json")),

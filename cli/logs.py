@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blocks.errors import InvalidRequest, NotFound
-from cli.runs import RunName, history_line
+from cli.options import Run
+from cli.runs import history_line
 
 if TYPE_CHECKING:
     from flows.ledger import Ledger, PayloadTask, RunRecord
@@ -20,7 +21,7 @@ _PAUSE = 0.5
 
 
 def logs(
-    name: RunName,
+    name: Run,
     task: Annotated[int | None, typer.Option(help="A task: what it printed, or prints now.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run, or the task, has ended.")] = False,
     stderr: Annotated[bool, typer.Option("--stderr", help="Of a task at work: what it prints on standard error.")] = False,
@@ -90,12 +91,11 @@ def _live(ledger: Ledger, record: RunRecord, task: PayloadTask, follow: bool, st
     """From the host, as it is printed."""
     from blocks.compute import ComputeResource
     from blocks.errors import CommandFailed
-    from flows import resources
+    from flows import references
     from flows.request import RunRequest
 
-    compute = resources.load(RunRequest.model_validate_json(record.request).compute)
+    compute = references.load(RunRequest.model_validate_json(record.request).compute, ComputeResource)
     host = next(each.host for each in ledger.hosts(record.id) if each.id == task.host)
-    assert isinstance(compute, ComputeResource)
     session = compute.open(host, record.id)
     heard = False
     try:
@@ -115,25 +115,17 @@ def _live(ledger: Ledger, record: RunRecord, task: PayloadTask, follow: bool, st
 
 def _kept(record: RunRecord, task: PayloadTask) -> None:
     """From the output location."""
-    if task.status not in ("completed", "failed"):
+    if not task.is_over:
         raise NotFound(f"nothing is kept of what task {task.id} printed, for it was stopped with its run")
-    from blocks.storage import StorageResource, joined
-    from flows import resources
-    from flows.request import RunRequest
+    from flows import references, run_folder
 
-    request = RunRequest.model_validate_json(record.request)
-    storage = resources.load(request.output.storage)
-    assert isinstance(storage, StorageResource)
-    folder = joined(request.output.path, record.name)
-    place = (
-        f"output_{task.iteration}/{task.id}"
-        if task.status == "completed"
-        else f"failed_{task.iteration}/{task.id}.{task.attempt}"
-    )
+    storage, folder = references.results(record)
+    _, printed, complained = run_folder.left_by(f"{folder}/{run_folder.place(task)}")
     try:
-        for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
+        for path, stream in ((printed, sys.stdout), (complained, sys.stderr)):
             with suppress(NotFound):  # it printed nothing there
-                stream.buffer.write(storage.read(f"{folder}/{place}.{name}"))
+                for block in storage.blocks(path):
+                    stream.buffer.write(block)
                 stream.flush()
     finally:
         storage.close()

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from blocks.errors import ChimineyError, InvalidRequest, RunCancelled, unexpected
-from cli import answer, catalogue, logs, presets, resources, run, runs, server, sweep
+from cli import answer, catalogue, crate, curate, deposit, logs, presets, resources, run, runs, server, sweep
 
 
 class _Command(TyperCommand):
@@ -47,11 +47,15 @@ for command, function in {
     "sweep": sweep.sweep,
     "resume": run.resume,
     "retry": run.retry,
+    "rerun": crate.rerun,
+    "verify": crate.verify,
     "jobs": runs.jobs,
     "show": runs.show,
     "logs": logs.logs,
     "cancel": runs.cancel,
     "reap": runs.reap,
+    "curate": curate.curate,
+    "deposit": deposit.deposit,
     "connectors": catalogue.connectors,
     "activate": catalogue.activate,
     "deactivate": catalogue.deactivate,

@@ -45,6 +45,10 @@ Cache = Annotated[
     bool | None,
     typer.Option("--cache/--no-cache", help="Take outputs of earlier runs for tasks computed from the same."),
 ]
+Curate = Annotated[str | None, typer.Option(help="The repository that the run is published in when it has ended.")]
+Experiment = Annotated[
+    str | None, typer.Option(metavar="ID", help="The experiment there that it goes into; without it, a new one.")
+]
 
 Preset = Annotated[str | None, typer.Option(metavar="PRESET", help="Values to begin with; other options win over them.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Leave it running in the background.")]

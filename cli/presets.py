@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blocks.errors import AllAtOnce, InvalidRequest
-from cli import options, values
+from cli import answer, options, values
 from cli.run import reliability
 from cli.runs import location, reference
 
@@ -43,12 +43,15 @@ def save(
     on_oom: options.OnOutOfMemory = None,
     job: options.Job = None,
     cache: options.Cache = None,
+    curate: options.Curate = None,
+    experiment: options.Experiment = None,
     preset: options.Preset = None,
 ) -> None:
     """Keep what a run was asked for under a name. Options win over what it was asked for."""
     from cli import prefect
     from connectors import load
     from flows import presets
+    from flows.inputs import texts
     from flows.ledger import Ledger
 
     presets.check_name(name)
@@ -71,9 +74,9 @@ def save(
         "on_oom": on_oom,
     }
     with AllAtOnce() as attempt:
-        given: dict[str, Any] = attempt(values.inputs, set_ or [], inputs) or {}
+        given: dict[str, Any] = attempt(values.inputs, set_ or [], inputs, chosen) or {}
         given = attempt(presets.inputs, below, chosen, given) or given
-        points = attempt(values.sweep, sweep) if sweep is not None else None
+        points = attempt(values.sweep, sweep, texts(chosen)) if sweep is not None else None
         handled = attempt(reliability, handling, below)
         requested = attempt(values.job, job or [], below)
     prefect.connect()
@@ -90,6 +93,8 @@ def save(
         "reliability": handled,
         "job": requested,
         "cache": cache,
+        "curation": curate,
+        "experiment": experiment,
     }
     _, request = prepared(chosen, inputs=given, **presets.over(below, asked))
     presets.save(ledger, name, request)
@@ -114,7 +119,7 @@ def list_(
         load(connector)
     found = presets.every(Ledger(), connector)
     if as_json:
-        typer.echo(json.dumps([_object(preset) for preset in found]))
+        answer.give([_object(preset) for preset in found])
         return
     for preset in found:
         typer.echo(f"{preset.connector:16} {preset.name:16} {json.dumps(preset.request.inputs, ensure_ascii=False)}")
@@ -131,7 +136,7 @@ def show(name: Name, connector: Owner = None, as_json: options.Json = False) -> 
     preset = presets.find(Ledger(), name, connector)
     told = _object(preset)
     if as_json:
-        typer.echo(json.dumps(told))
+        answer.give(told)
         return
     asked = told["request"]
     typer.echo(f"{preset.name}, a preset of {preset.connector}")
@@ -140,6 +145,9 @@ def show(name: Name, connector: Owner = None, as_json: options.Json = False) -> 
     typer.echo(f"compute: {reference(asked['compute'])}{given}   output: {location(asked['output'])}")
     handled = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in asked["reliability"].items())
     typer.echo(f"max iterations {asked['max_iterations']}, {handled}, cache {asked['cache']}")
+    if asked["curation"]:
+        within = f", in the experiment {asked['experiment']}" if asked["experiment"] else ""
+        typer.echo(f"published in: {reference(asked['curation'])}{within}")
     if job := preset.request.job.model_dump(exclude_defaults=True):
         typer.echo(f"job: {json.dumps(job, ensure_ascii=False)}")
 

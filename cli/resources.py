@@ -1,4 +1,4 @@
-"""``chiminey resource``: the compute and storage resources that runs can name."""
+"""``chiminey resource``: what runs can name: computers, storage, repositories."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from blocks.errors import ChimineyError, InvalidRequest
-from blocks.kinds import COMPUTE, CREDENTIALS
+from blocks.kinds import COMPUTE, CREDENTIALS, CURATION, DEPOSIT
 from cli import access, answer, settings
 from cli.options import Json
 
@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from flows.resources import SavedResource
 
 
-app = typer.Typer(help="Compute and storage resources.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Compute, storage, repositories, credentials.", no_args_is_help=True, rich_markup_mode=None)
 Name = Annotated[str, typer.Argument(help="The name it is saved under.")]
 
 
 @app.command()
 def add(  # noqa: PLR0913, PLR0917 -- one for each thing that may be said
-    kind: Annotated[str, typer.Argument(help=f"{', '.join(COMPUTE)}, local-storage, sftp, {' or '.join(CREDENTIALS)}.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help=f"{', '.join(COMPUTE)}, local-storage, sftp, object, {', '.join((*CURATION, *DEPOSIT, *CREDENTIALS))}."
+        ),
+    ],
     name: Name,
     pairs: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Such as host=me@login.example.org.")

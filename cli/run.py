@@ -37,6 +37,8 @@ def run(
     on_oom: options.OnOutOfMemory = None,
     job: options.Job = None,
     cache: options.Cache = None,
+    curate: options.Curate = None,
+    experiment: options.Experiment = None,
     preset: options.Preset = None,
     detach: options.Detach = False,
     as_json: options.Json = False,
@@ -48,7 +50,7 @@ def run(
     def prepare() -> Start:
         from connectors import load
         from flows import presets
-        from flows.inputs import checked
+        from flows.inputs import checked, texts
         from flows.ledger import Ledger
 
         connector = load(name)
@@ -63,9 +65,9 @@ def run(
             "on_oom": on_oom,
         }
         with AllAtOnce() as attempt:
-            given: dict[str, Any] = attempt(values.inputs, set_ or [], inputs) or {}
+            given: dict[str, Any] = attempt(values.inputs, set_ or [], inputs, connector) or {}
             given = attempt(presets.inputs, below, connector, given) or given
-            points = attempt(values.sweep, sweep) if sweep is not None else None
+            points = attempt(values.sweep, sweep, texts(connector)) if sweep is not None else None
             attempt(checked, connector, given, points)
             handled = attempt(reliability, handling, below)
             requested = attempt(values.job, job or [], below)
@@ -81,6 +83,8 @@ def run(
             "reliability": handled,
             "job": requested,
             "cache": cache,
+            "curation": curate,
+            "experiment": experiment,
         }
         return lambda views: call(connector, inputs=given, views=views, run_id=run_id, **presets.over(below, chosen))
 
@@ -126,7 +130,7 @@ def resume(name: options.Run, as_json: options.Json = False) -> None:
 
         ledger = Ledger()
         record = ledger.find(name)
-        if record.status == "completed":
+        if is_exhausted(ledger, record) and record.status == "completed":
             raise InvalidRequest(f"{record.name} is completed, there is nothing to resume")
         if is_exhausted(ledger, record):
             raise InvalidRequest(f"every task of {record.name} has ended; to run again what failed: chiminey retry {record.name}")
@@ -162,9 +166,9 @@ def retry(
 
 
 def _onward(record: RunRecord) -> Start:
-    from connectors import load
+    from connectors import load_again
 
-    connector = load(record.connector)
+    connector = load_again(record.connector, record.folder)
     prefect.connect()
     if record.kind == "sweep":
         from flows.sweep.flow import go_on

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import answer
-from cli.options import Json
+from cli.options import Json, Run
 from flows import cost
 
 if TYPE_CHECKING:
     from flows.ledger import HostRecord, Ledger, RunRecord
-
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's name, id, or the start of either.")]
 
 _CANCEL_SECONDS = 40.0
 
@@ -44,7 +42,7 @@ def jobs(
         typer.echo("No run yet; 'chiminey run randnum' makes one.")
 
 
-def show(name: RunName, as_json: Json = False) -> None:
+def show(name: Run, as_json: Json = False) -> None:
     """Show all that is known of a run."""
     from flows.ledger import Ledger
 
@@ -59,6 +57,7 @@ def show(name: RunName, as_json: Json = False) -> None:
         "hosts": [asdict(host) for host in ledger.hosts(record.id)],
         "failed_tasks": [{"id": task.id, "reason": task.reason, "attempts": task.attempt} for task in failed],
         "runs": [_row(ledger, child, counts, machines) for child in ledger.children(record.id)],
+        "curations": [asdict(curation) for curation in ledger.curations.of(record.id)],
         "history": ledger.history(record.id),
     }
     if as_json:
@@ -80,13 +79,15 @@ def _tell(record: RunRecord, told: dict[str, Any]) -> None:
         typer.echo(f"machines: {cost.spoken(told['cost'])}")
     for task in told["failed_tasks"]:
         typer.echo(f"task {task['id']} failed after {task['attempts']} attempts: {task['reason']}")
+    for curation in told["curations"]:
+        typer.echo(f"{curation['repository']}: {curation['status']} {curation['url'] or curation['message']}".rstrip())
     for child in told["runs"]:
         typer.echo(f"{child['name']}: {child['state']} {child['message']}")
     for line in told["history"]:
         typer.echo(history_line(line))
 
 
-def cancel(name: RunName) -> None:
+def cancel(name: Run) -> None:
     """Stop a run, and remove what it left on its hosts."""
     from cli import prefect
     from flows.ledger import Ledger
@@ -94,9 +95,10 @@ def cancel(name: RunName) -> None:
     ledger = Ledger()
     record = ledger.find(name)
     prefect.connect()
+    from connectors import load_again
     from flows import reaper
 
-    typer.echo(reaper.cancel(ledger, record))
+    typer.echo(reaper.cancel(ledger, record, load_again))
     deadline = time.monotonic() + _CANCEL_SECONDS
     while (now := ledger.find(record.id)).status == "running" and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -111,10 +113,11 @@ def reap(dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what 
     from flows.ledger import Ledger
 
     prefect.connect()
+    from connectors import load_again
     from flows import orphans, reaper
 
     ledger = Ledger()
-    told = [*reaper.reap(ledger, dry_run=dry_run), *orphans.reap_saved(ledger, dry_run=dry_run)]
+    told = [*reaper.reap(ledger, load_again, dry_run=dry_run), *orphans.reap_saved(ledger, dry_run=dry_run)]
     typer.echo("\n".join(told) if told else "Nothing was left behind.")
 
 
@@ -148,10 +151,9 @@ def _row(
 
 
 def _points(ledger: Ledger, sweep: RunRecord) -> dict[str, int]:
-    """How many points are in each state that a task may be in; one that failed in part counts as completed."""
+    """How many points are in each state that a task may be in."""
     states = ledger.statuses(sweep.id)
-    counts = {state: states.get(state, 0) for state in ("failed", "running")}
-    counts["completed"] = states.get("completed", 0) + states.get("completed-with-failures", 0)
+    counts = {state: states[state] for state in ("completed", "failed", "running")}
     return {**counts, "pending": json.loads(sweep.request)["points"] - sum(counts.values())}
 
 

@@ -15,6 +15,7 @@ def up() -> None:
     from blocks import server
     from blocks.server import automations, worker
     from connectors import catalogue
+    from connectors.reaper import reap
     from flows import deployment, preset_deployments, presets
     from flows.ledger import Ledger
 
@@ -26,7 +27,7 @@ def up() -> None:
             typer.echo(trouble, err=True)
     for broken in found.broken:
         typer.echo(f"{broken.name} is broken and left out: {broken.reason} ({broken.file})", err=True)
-    automations.install(deployment.activate_reaper())
+    automations.install(deployment.activate_reaper(reap))
     started = worker.start()
     typer.echo(f"{'Started' if started else 'Already up'}: {server.url()}")
     typer.echo(f"Connectors: {', '.join(found.connectors)}. 'chiminey ui' tells how to log in, 'chiminey down' stops it.")

@@ -76,12 +76,15 @@ def ask_for_secrets(block: Resource, more: list[str]) -> None:
     Raises:
         InvalidRequest: there is no such secret, or nobody gives one.
     """
+    from pydantic import SecretStr
+
     kind = type(block)
     known = [name for name in kind.settings() if _is_secret(kind, name)]
     unknown = [name for name in more if name not in known]
     if unknown:
         raise InvalidRequest(*(f"there is no secret {name!r}; {suggestion(name, 'secret', known)}" for name in unknown))
-    for name in dict.fromkeys([*getattr(block, "wanted_secrets", []), *more]):
+    given = block.model_copy(update=dict.fromkeys(more, SecretStr("")))  # some take the place of what would be asked for
+    for name in dict.fromkeys([*getattr(given, "wanted_secrets", []), *more]):
         setattr(block, name, access.ask(str(kind.model_fields[name].title).lower()))
 
 
@@ -125,6 +128,6 @@ def _missing(kind: type[Resource], given: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     if ("hosts" in kind.model_fields or "host" in kind.model_fields) and not (given.get("hosts") or given.get("host")):
         found.append("host: name the machine, such as host=me@login.example.org")
-    if "credentials" in kind.model_fields and "credentials" not in given:
+    if "credentials" in kind.model_fields and kind.model_fields["credentials"].is_required() and "credentials" not in given:
         found.append(f"credentials: name the account, such as credentials=aws; {_FIRST}")
     return found

@@ -38,6 +38,8 @@ def sweep(
     on_oom: options.OnOutOfMemory = None,
     job: options.Job = None,
     cache: options.Cache = None,
+    curate: options.Curate = None,
+    experiment: options.Experiment = None,
     preset: options.Preset = None,
     detach: options.Detach = False,
     as_json: options.Json = False,
@@ -58,6 +60,7 @@ def sweep(
     def prepare() -> Start:
         from connectors import load
         from flows import presets
+        from flows.inputs import texts
         from flows.ledger import Ledger
 
         connector = load(name)
@@ -65,9 +68,9 @@ def sweep(
         if below is not None and below.request.sweep is not None:
             raise InvalidRequest(f"the preset {preset!r} sweeps inside one run; it is for: chiminey run {name} --preset {preset}")
         with AllAtOnce() as attempt:
-            given: dict[str, Any] = attempt(values.inputs, set_ or [], inputs) or {}
+            given: dict[str, Any] = attempt(values.inputs, set_ or [], inputs, connector) or {}
             given = attempt(presets.inputs, below, connector, given) or given
-            points = attempt(values.sweep, sweep)
+            points = attempt(values.sweep, sweep, texts(connector))
             handled = attempt(reliability, handling, below)
             requested = attempt(values.job, job or [], below)
         assert points is not None
@@ -85,6 +88,8 @@ def sweep(
             "reliability": handled,
             "job": requested,
             "cache": cache,
+            "curation": curate,
+            "experiment": experiment,
         }
         return lambda views: call(connector, inputs=given, views=views, run_id=run_id, **presets.over(below, chosen))
 

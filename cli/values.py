@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
 
-from blocks.duration import spoken
+from blocks.duration import seconds_of
 from blocks.errors import AllAtOnce, InvalidRequest
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from blocks.job import JobRequest
+    from flows.connector import SmartConnector
     from flows.presets import Preset
     from flows.sweep_map import SweepMap
 
 JOB_ALIASES = {"queue": "partition", "project": "account"}  # what some schedulers call them
 
 
-def assignments(pairs: Sequence[str]) -> dict[str, Any]:
-    """``key=value`` pairs; a value that is JSON is taken as such, anything else is text.
+def assignments(pairs: Sequence[str], fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
+    """``key=value`` pairs; the value of a text field is text, any other that is JSON is taken as such, and all else is text.
 
     Raises:
         InvalidRequest: some are not of this form.
     """
-    return {key: _value(text) for key, text in split(pairs).items()}
+    return {key: _typed(fields.get(key), text) for key, text in split(pairs).items()}
+
+
+def _typed(field: FieldInfo | None, text: str) -> Any:
+    from flows.inputs import is_text
+
+    is_nothing = field is not None and text == "null" and type(None) in get_args(field.annotation)
+    return text if field is not None and is_text(field.annotation) and not is_nothing else _value(text)
 
 
 def split(pairs: Sequence[str]) -> dict[str, str]:
@@ -75,16 +83,18 @@ def job(pairs: Sequence[str], below: Preset | None) -> JobRequest:
     return asked
 
 
-def inputs(pairs: Sequence[str], file: Path | None) -> dict[str, Any]:
+def inputs(pairs: Sequence[str], file: Path | None, connector: SmartConnector) -> dict[str, Any]:
     """The inputs from a JSON file, and above them the pairs."""
     given: dict[str, Any] = {}
     if file is not None:
         given = _object(read(str(file)), f"the inputs file {file}")
-    return {**given, **assignments(pairs)}
+    return {**given, **assignments(pairs, connector.Inputs.model_fields)}
 
 
-def sweep(text: str) -> SweepMap:
+def sweep(text: str, texts: Container[str] = ()) -> SweepMap:
     """A sweep map: JSON, or ``@file``, or ``-`` for standard input. Files that it names are relative to where it stands.
+
+    Columns of CSV files with these names hold text, whatever it looks like.
 
     Raises:
         InvalidRequest: every mistake in it.
@@ -96,13 +106,13 @@ def sweep(text: str) -> SweepMap:
         text = sys.stdin.read()
     elif text.startswith("@"):
         folder, what, text = Path(text[1:]).parent, f"the sweep map {text[1:]}", read(text[1:])
-    return sweep_map.given(_object(text, what), folder)
+    return sweep_map.given(_object(text, what), folder, texts)
 
 
 def seconds(text: str) -> float:
     """A duration: ``90``, ``90s``, ``10m``, ``1h30m``, ``2d``."""
     text = text.strip()
-    duration = spoken(f"{text}s" if text[-1:].isdigit() else text)
+    duration = seconds_of(f"{text}s" if text[-1:].isdigit() else text)
     if duration is None:
         raise InvalidRequest(f"{text!r} is no duration; write for instance 90s, 10m or 1h30m")
     return duration
@@ -118,7 +128,7 @@ def _value(text: str) -> Any:
 def read(name: str) -> str:
     """The text of a file. Raises InvalidRequest."""
     try:
-        return Path(name).read_text(encoding="utf-8")
+        return Path(name).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InvalidRequest(f"{name} can't be read: {(error.strerror or str(error)).lower()}") from error
     except UnicodeDecodeError as error:

@@ -14,9 +14,9 @@ from blocks.errors import InvalidRequest
 from blocks.job import JobRequest
 from blocks.kinds import COMPUTE
 from blocks.mistakes import mistake
-from flows import Inputs, SmartConnector, sweep_map
+from flows import Inputs, SmartConnector, connector_files, sweep_map
 
-FILE = "connector.toml"
+FILE = connector_files.DECLARATION
 
 _TYPES: dict[str, type] = {"integer": int, "number": float, "text": str, "boolean": bool}
 
@@ -51,8 +51,12 @@ class Declaration(BaseModel):
     payload: str = "payload"
     needs_input: bool = False
     example_input: str | None = None
+    files: list[str] = []
     max_iterations: int = 1
     job: JobRequest = JobRequest()
+    hdfs: list[str] = []
+    include: list[str] = []
+    exclude: list[str] = []
     inputs: dict[str, InputDeclaration] = {}
     sweep: dict[str, Any] = {}
 
@@ -78,13 +82,8 @@ def read(folder: Path) -> SmartConnector:
     Raises:
         DeclarationProblem: it is not TOML, or holds a key or a value that is not allowed.
     """
-    text = (folder / FILE).read_text(encoding="utf-8", errors="replace")
-    try:
-        declaration = Declaration.model_validate(tomllib.loads(text))
-    except ValidationError as error:
-        raise DeclarationProblem("; ".join(_sentence(cast(dict[str, Any], detail), text) for detail in error.errors())) from error
-    except tomllib.TOMLDecodeError as error:
-        raise DeclarationProblem(f"it is not TOML: {error}") from error
+    text = _text(folder)
+    declaration = _declaration(text)
     found: list[str] = []
     try:
         sweep_map.read(declaration.sweep, folder)
@@ -101,8 +100,37 @@ def read(folder: Path) -> SmartConnector:
     return _connector(folder.resolve(), declaration, create_model("Inputs", __base__=Inputs, **fields))
 
 
+def places(folder: Path) -> dict[str, list[str]]:
+    """What a folder's ``connector.toml`` names, as paths from the folder, by the keys in it; nothing of it is read.
+
+    Raises:
+        DeclarationProblem: it is not TOML, or holds a key or a value that is not allowed.
+    """
+    declaration = _declaration(_text(folder))
+    return {
+        "payload": [declaration.payload],
+        "example_input": [declaration.example_input] if declaration.example_input is not None else [],
+        "files": declaration.files,
+        "sweep": sweep_map.named_files(declaration.sweep),
+    }
+
+
+def _text(folder: Path) -> str:
+    return (folder / FILE).read_text(encoding="utf-8-sig", errors="replace")
+
+
+def _declaration(text: str) -> Declaration:
+    try:
+        return Declaration.model_validate(tomllib.loads(text))
+    except ValidationError as error:
+        raise DeclarationProblem("; ".join(_sentence(cast(dict[str, Any], detail), text) for detail in error.errors())) from error
+    except tomllib.TOMLDecodeError as error:
+        raise DeclarationProblem(f"it is not TOML: {error}") from error
+
+
 def _connector(folder: Path, declaration: Declaration, inputs: type[BaseModel]) -> SmartConnector:
-    settings = {**dict(declaration), "Inputs": inputs, "declared_in": folder}
+    files = [*declaration.files, *sweep_map.named_files(declaration.sweep)]
+    settings = {**dict(declaration), "files": files, "Inputs": inputs, "declared_in": folder}
     del settings["inputs"]
     return type("Connector", (DeclaredConnector,), settings)()
 

@@ -52,26 +52,56 @@ class Catalogue:
 def catalogue() -> Catalogue:
     """Every connector that can be found now. Of several with one name the first stays: this package's own come first."""
     found = Catalogue()
-    for name, path, loaded in _candidates():
-        try:
-            with redirect_stdout(sys.stderr):  # what it prints is not our answer
-                connector = loaded()
-            wrong = problems(connector)
-        except Unloadable as error:
-            found.broken.append(Broken(name, error.path, error.reason))
-            continue
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- a connector is foreign code, and must not take the others down
-            told = connector_folder.told(error, None)
-            found.broken.append(Broken(name, path or told.path, told.reason))
-            continue
-        own_name = str(getattr(connector, "name", name))
-        wrong = wrong or _taken(connector, found)
-        if wrong:
-            where = path or str(connector_folder.declaring_file(connector.folder))
-            found.broken.append(Broken(own_name, where, "; ".join(wrong)))
+    for name, path, load_it in _candidates():
+        usable = _usable(name, path, load_it)
+        if isinstance(usable, Broken):
+            found.broken.append(usable)
+        elif taken := _taken(usable, found):
+            found.broken.append(Broken(usable.name, path or str(connector_folder.declaring_file(usable.folder)), taken))
         else:
-            found.connectors[own_name] = connector
+            found.connectors[usable.name] = usable
     return Catalogue(dict(sorted(found.connectors.items())), found.broken)
+
+
+def _usable(name: str, path: str, load_it: _Load, *, of_a_run: bool = False) -> SmartConnector | Broken:
+    try:
+        with redirect_stdout(sys.stderr):  # what it prints is not our answer
+            connector = load_it()
+        wrong = problems(connector, of_a_run=of_a_run)
+    except Unloadable as error:
+        return Broken(name, error.path, error.reason)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- a connector is foreign code, and must not take the others down
+        told = connector_folder.told(error, None)
+        return Broken(name, path or told.path, told.reason)
+    if not wrong:
+        return connector
+    where = path or str(connector_folder.declaring_file(connector.folder))
+    return Broken(str(getattr(connector, "name", name)), where, "; ".join(wrong))
+
+
+def load_again(name: str, folder: str) -> SmartConnector:
+    """The connector of a run: from the folder where it was when the run began, or by its name if that folder is gone.
+
+    Raises:
+        InvalidRequest: there is none, or it is broken.
+    """
+    known = catalogue().connectors.get(name)
+    if not folder or not is_connector(Path(folder)) or (known is not None and str(known.folder) == folder):
+        return load(name)
+    usable = of_run(Path(folder), f"the connector {name}")
+    return usable if usable.name == name else load(name)
+
+
+def of_run(folder: Path, described: str) -> SmartConnector:
+    """The connector in a folder, for a run that was begun with it and has its input.
+
+    Raises:
+        InvalidRequest: it is broken, and is called as ``described``.
+    """
+    usable = _usable(*_in_folder(folder), of_a_run=True)
+    if isinstance(usable, Broken):
+        raise InvalidRequest(f"{described} can't be used: {usable.file}: {usable.reason}")
+    return usable
 
 
 def load(name: str) -> SmartConnector:
@@ -96,11 +126,11 @@ def attribute(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _taken(connector: SmartConnector, found: Catalogue) -> list[str]:
+def _taken(connector: SmartConnector, found: Catalogue) -> str:
     for other in found.connectors.values():
         if attribute(other.name) == attribute(connector.name):
-            return [f"the name {connector.name} is already taken by the connector {other.name} in {other.folder}; choose another"]
-    return []
+            return f"the name {connector.name} is already taken by the connector {other.name} in {other.folder}; choose another"
+    return ""
 
 
 def _candidates() -> Iterator[tuple[str, str, _Load]]:
@@ -109,10 +139,14 @@ def _candidates() -> Iterator[tuple[str, str, _Load]]:
     for folder in _connector_folders(here):
         yield _in_folder(folder, f"{__package__}.{folder.name}.connector")
     for entry in filter(None, os.environ.get(PATH, "").split(os.pathsep)):
-        folders = _connector_folders(Path(entry).expanduser().resolve())
+        try:
+            folders = _connector_folders(Path(entry).expanduser().resolve())
+        except PermissionError:
+            yield _unusable(Path(entry), "it can't be read: permission denied")
+            continue
         yield from map(_in_folder, folders)
         if not folders:
-            yield _empty(Path(entry))
+            yield _unusable(Path(entry), "neither it nor a folder in it has a connector.py or connector.toml")
     for point in sorted(importlib.metadata.entry_points(group=GROUP)):
         yield point.name, "", lambda point=point: _of_entry_point(point)
 
@@ -129,11 +163,9 @@ def _in_folder(folder: Path, module: str | None = None) -> tuple[str, str, _Load
     return folder.name, str(connector_folder.declaring_file(folder)), lambda: connector_folder.read(folder, module)
 
 
-def _empty(folder: Path) -> tuple[str, str, _Load]:
+def _unusable(folder: Path, why: str) -> tuple[str, str, _Load]:
     def refuse() -> SmartConnector:
-        raise Unloadable(
-            str(folder), f"{PATH} names this folder, but neither it nor a folder in it has a connector.py or connector.toml"
-        )
+        raise Unloadable(str(folder), f"{PATH} names this folder, but {why}")
 
     return folder.name, str(folder), refuse
 

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from blocks.job import JobRequest
 from connectors import declaration
-from flows import SmartConnector
+from flows import SmartConnector, connector_files
 
-PYTHON = "connector.py"
+PYTHON = connector_files.PYTHON
 
 
 class Unloadable(Exception):
@@ -31,8 +31,11 @@ class Unloadable(Exception):
 
 
 def is_connector(folder: Path) -> bool:
-    """Whether a folder declares a connector."""
-    return (folder / PYTHON).is_file() or (folder / declaration.FILE).is_file()
+    """Whether a folder declares a connector. One that may not be looked into is none: folders stand beside connectors, too."""
+    try:
+        return (folder / PYTHON).is_file() or (folder / declaration.FILE).is_file()
+    except PermissionError:
+        return False
 
 
 def declaring_file(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from blocks.errors import InvalidRequest
@@ -86,9 +87,10 @@ def scaffold(name: str, folder: Path, python: bool) -> Path:
     texts = {file: _PYTHON if python else _TOML, "payload/process_payload/main.sh": _MAIN, "README.md": _README}
     try:
         target.mkdir(parents=True)
+        words = {"NAME": name, "FILE": file, "FOLDER": str(target)}
         for path, text in texts.items():
             (target / path).parent.mkdir(parents=True, exist_ok=True)
-            filled = text.replace("NAME", name).replace("FILE", file).replace("FOLDER", str(target))
+            filled = re.sub("|".join(words), lambda found: words[found[0]], text)
             (target / path).write_text(filled, encoding="utf-8")
     except FileExistsError as error:
         raise InvalidRequest(f"{error.filename} exists already; choose another name or folder") from error

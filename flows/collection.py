@@ -3,73 +3,98 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from blocks.compute.resource import HostSession
 from blocks.errors import CommandFailed, ResourceError, Unstorable
+from blocks.host_file import SMALLEST, HostFile
+from blocks.host_session import HostSession
 from blocks.tree import Entry, folder
 from blocks.work import Cause, TaskEnd
-from flows import task_cache
+from flows import run_folder, task_cache
+from flows.digest import Checksums, Passing
 from flows.dispatch import Dispatch
 from flows.plan import Plan
 from flows.reported import RESULT, Overheard, reported
 from flows.run import Run
-from flows.start_points import VALUES
+from flows.run_folder import VALUES
+from flows.sent_by_host import ReadHere, SentByHost
 
 REASON_LENGTH = 500
 _VALUES = f"output/{VALUES}"  # kept for the values that the task was given
+_NAME_IS_TAKEN = (
+    f"a task wrote an output named {VALUES!r}, which is not kept: there the values that it was given are; give it another name"
+)
 
-Passed = Callable[[Iterable[Entry]], Iterable[Entry]]
+
+class Abandoned(Exception):
+    """Outputs were not brought home to the end, because somebody said to leave off."""
 
 
 class Collection:
-    """The way home of what one host's tasks left in an iteration."""
+    """The way home of what one host's tasks left in an iteration, for as long as nobody says to ``stop``."""
 
-    def __init__(self, run: Run, dispatch: Dispatch, plan: Plan, iteration: int, session: HostSession) -> None:
+    def __init__(
+        self, run: Run, dispatch: Dispatch, plan: Plan, iteration: int, session: HostSession, stop: threading.Event
+    ) -> None:
         self.host_error: ResourceError | None = None  # the last that came from the host, not from the output storage
         self._run = run
         self._dispatch = dispatch
         self._plan = plan
         self._iteration = iteration
         self._session = session
+        self._stop = stop
+        self._selection = replace(run.connector.selection, always=(RESULT,))
+        self._apart = SMALLEST if run.output_storage.takes_from_hosts else 0
 
     def bring_home(self, ended: Iterable[TaskEnd]) -> None:
         """Put the outputs in their places, and then count the tasks: as completed, or as failed with the reason.
 
         Raises:
             ResourceError: of the host, then kept as ``host_error``, or of the output storage.
+            Abandoned: it was to stop before all was read. What is read afterwards may be half of what a task left, for a run
+                that ends removes its folders; so nothing is put into its place, and nothing counted.
         """
         ends = list(ended)
         succeeded = [end for end in ends if end.exit_code == 0]
         failed = [end for end in ends if end.exit_code != 0]
-        whole: list[int] = []
-        with task_cache.witnessed(self._run, whole) as passed:
-            told, unreadable = self._placed(succeeded, "output", passed)
-            whole += [end.task for end in succeeded if end.task not in unreadable]
-        errors, silent = self._placed(failed, "failed", lambda tree: tree)
+        seen = Passing()
+        outputs, failures = run_folder.outputs(self._iteration), run_folder.failures(self._iteration)
+        told, unreadable = self._placed(succeeded, outputs, seen)
+        whole = [end for end in succeeded if end.task not in unreadable]
+        errors, silent = self._placed(failed, failures, seen)
+        arrived = {f"{outputs}/{self._name(end)}": end for end in whole}
+        arrived |= {f"{failures}/{self._name(end)}": end for end in failed if end.task not in silent}
+        self._run.lease.keep_files({place: self._checksums(seen, end) for place, end in arrived.items()})
+        task_cache.keep(self._run, seen, [end.task for end in whole])
         reasons = {end.task: self._reason(end, errors.get(end.task)) for end in failed} | silent | unreadable
         results = {task: reported(content.end) for task, content in told.items()}
-        self._dispatch.completed([end for end in succeeded if end.task not in unreadable], results)
+        self._dispatch.completed(whole, results)
         self._dispatch.failed([end for end in ends if end.task in reasons], reasons)
 
-    def _placed(self, ends: Sequence[TaskEnd], place: str, passed: Passed) -> tuple[dict[int, Overheard], dict[int, str]]:
+    def _checksums(self, seen: Passing, end: TaskEnd) -> Checksums:
+        """Those of what a task left, as it passed."""
+        return seen.files(*run_folder.left_by(self._name(end)))
+
+    def _placed(self, ends: Sequence[TaskEnd], place: str, seen: Passing) -> tuple[dict[int, Overheard], dict[int, str]]:
         """What the tasks told in passing; and of those whose outputs can't be read or kept, why."""
         told: dict[int, Overheard] = {}
         unreadable: dict[int, str] = {}
         for batch in _by_batch(ends):
-            self._place_batch(batch, f"{self._run.folder}/{place}_{self._iteration}", passed, told, unreadable)
+            self._place_batch(batch, f"{self._run.folder}/{place}", seen, told, unreadable)
         return told, unreadable
 
     def _place_batch(
-        self, ends: Sequence[TaskEnd], folder: str, passed: Passed, told: dict[int, Overheard], unreadable: dict[int, str]
+        self, ends: Sequence[TaskEnd], folder: str, seen: Passing, told: dict[int, Overheard], unreadable: dict[int, str]
     ) -> None:
         """The tasks of one batch; halved until one that spoils the stream of all is alone, for it must cost no other."""
         heard: dict[int, Overheard] = {}
         try:
-            self._run.output_storage.collect(folder, passed(self._outputs(ends, heard)))
+            self._run.output_storage.collect(folder, seen(self._outputs(ends, heard)))
             told.update(heard)
         except CommandFailed as error:
+            self._go_on()
             if error is not self.host_error and not isinstance(error, Unstorable):
                 raise
             if len(ends) == 1:
@@ -77,7 +102,7 @@ class Collection:
                 return
             half = len(ends) // 2
             for part in (ends[:half], ends[half:]):
-                self._place_batch(part, folder, passed, told, unreadable)
+                self._place_batch(part, folder, seen, told, unreadable)
 
     def _outputs(self, ends: Sequence[TaskEnd], told: dict[int, Overheard]) -> Iterator[Entry]:
         """The outputs of one batch's tasks, below the name that each has in the output location.
@@ -91,21 +116,54 @@ class Collection:
         names = {end.task: self._name(end) for end in ends}
         failed = {end.task for end in ends if end.exit_code != 0}
         for task, entry in self._fetched(ends):
-            if entry.path in ("output", _VALUES) or entry.path.startswith(f"{_VALUES}/"):
-                continue
             inside = entry.path.removeprefix("output/")
-            placed = _at(entry, f"{names[task]}/{inside}" if inside != entry.path else f"{names[task]}.{entry.path}")
+            if entry.path == "output":
+                continue
+            if entry.path == _VALUES or entry.path.startswith(f"{_VALUES}/"):
+                if not self._is_record(task, entry):
+                    self._run.warn_once(_NAME_IS_TAKEN)
+                continue
+            if inside != entry.path and not self._selection.keeps(inside):
+                continue
+            placed = entry.at(f"{names[task]}/{inside}" if inside != entry.path else f"{names[task]}.{entry.path}")
             if entry.kind == "file" and entry.path == ("stderr" if task in failed else f"output/{RESULT}"):
                 told[task] = Overheard(entry.blocks())
                 placed = replace(placed, content=told[task])
             yield placed
 
+    def _is_record(self, task: int, entry: Entry) -> bool:
+        """Whether it is no more than a copy of the values that the task was given."""
+        given = self._plan.record(self._dispatch.tasks[task])
+        return entry.kind == "file" and entry.size == given.size and b"".join(entry.blocks()) == b"".join(given.blocks())
+
     def _fetched(self, ends: Sequence[TaskEnd]) -> Iterator[tuple[int, Entry]]:
         try:
-            yield from self._session.fetch(ends[0].batch, [end.task for end in ends])
+            for task, entry in self._session.fetch(ends[0].batch, [end.task for end in ends], self._selection, self._apart):
+                yield task, self._heard_entry(entry)
+            self._go_on()
         except ResourceError as error:
-            self.host_error = error
+            self._go_on()
+            self._heard(error)
             raise
+
+    def _go_on(self) -> None:
+        if self._stop.is_set():
+            raise Abandoned
+
+    def _heard_entry(self, entry: Entry) -> Entry:
+        if not isinstance(entry.content, HostFile):
+            return entry
+        if self._apart:
+            return replace(entry, content=SentByHost(entry.content, self._heard, self._through_here))
+        return replace(entry, content=ReadHere(entry.content, self._heard))
+
+    def _heard(self, error: ResourceError) -> None:
+        self.host_error = error
+
+    def _through_here(self, error: CommandFailed) -> None:
+        """The host can't send files to the storage: from now on they come to this machine, like all others."""
+        self._run.say("warning", f"{error}; large files go through this machine")
+        self._apart = 0
 
     def _reason(self, end: TaskEnd, errors: Overheard | None) -> str:
         if end.cause is Cause.TIME and not end.words:
@@ -122,10 +180,6 @@ class Collection:
 def _by_batch(ends: Sequence[TaskEnd]) -> Iterator[list[TaskEnd]]:
     for batch in sorted({end.batch for end in ends}):
         yield [end for end in ends if end.batch == batch]
-
-
-def _at(entry: Entry, path: str) -> Entry:
-    return Entry(path, entry.kind, entry.mode, entry.modified, entry.size, entry.content, entry.target)
 
 
 def _printed(errors: Overheard | None) -> str:

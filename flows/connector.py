@@ -7,7 +7,7 @@ choose, the hooks say how a run is swept and when it has converged, and any stag
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,14 +16,18 @@ from pydantic import BaseModel, ConfigDict
 
 from blocks.job import JobRequest
 from blocks.kinds import COMPUTE
+from blocks.selection import Selection
+from flows.description import FinishedRun, Graph, StartPointSeen
 from flows.iteration import Convergence, FinishedTask, Iteration, NextInput
 from flows.request import Reliability
-from flows.results import mean
+from flows.result_columns import mean
 
 if TYPE_CHECKING:
     from prefect import Flow
 
     from blocks.compute.resource import ComputeResource
+    from blocks.curation.experiment import ParameterSet
+    from blocks.curation.resource import CurationResource
     from blocks.storage.resource import StorageResource
     from flows.result import RunResult
     from flows.stages.stage import Stage
@@ -60,8 +64,13 @@ class SmartConnector:
     payload: ClassVar[str | None] = "payload"  # its folder, relative to the connector's file; None: run_task gives the program
     needs_input: ClassVar[bool] = False  # it can't run without an input location
     example_input: ClassVar[str | None] = None  # a folder beside the payload that is the input when none is named
+    files: ClassVar[Sequence[str]] = ()  # other files and folders of its own folder that it reads; they are kept with each run
     job: ClassVar[JobRequest] = JobRequest()  # what its tasks need of a cluster; the run may ask for other things
+    hdfs: ClassVar[Sequence[str]] = ()  # moved on Hadoop: "input" into HDFS before main.sh, "output" from it afterwards
+    include: ClassVar[Sequence[str]] = ()  # patterns of the output files that are kept; without any, all
+    exclude: ClassVar[Sequence[str]] = ()  # patterns of the output files, such as scratch files, that stay behind on the host
     max_iterations: ClassVar[int] = 1  # unless the run asks for another number
+    graphs: ClassVar[Sequence[Graph]] = ()  # that a repository draws of its runs
     stages: ClassVar[Mapping[str, type[Stage]]] = {}  # a stage's name and what takes its place
 
     @property
@@ -77,10 +86,25 @@ class SmartConnector:
         """Where its payload is; None for one that has only ``run_task``."""
         return self.folder / self.payload if self.payload is not None else None
 
+    @property
+    def on_hadoop(self) -> tuple[str, ...]:
+        """What it wants of Hadoop: ``hdfs``, and the names of the places there as arguments before its own.
+
+        Not these where its own would get other numbers than on the other kinds of resource that it runs on.
+        """
+        is_portable = bool(self.arguments) and not self.hdfs and set(self.compute) != {"hadoop"}
+        return (*self.hdfs, *(() if is_portable else ("arguments",)))
+
+    @property
+    def selection(self) -> Selection:
+        """Which files of a task's output are kept."""
+        return Selection(tuple(self.include), tuple(self.exclude))
+
     def internal_sweep(self, inputs: Any, iteration: int) -> Mapping[str, Any]:
         """The tasks of one iteration, as a sweep map; each point becomes a task for each start point. By default one.
 
-        Files that it names are relative to the connector's folder; draws need their seed, because a resumed run asks again.
+        Files that it names are relative to the connector's folder; name those in a sub-folder in ``files`` too. Draws need their
+        seed, because a resumed run asks again.
         """
         del inputs, iteration
         return {}
@@ -108,6 +132,31 @@ class SmartConnector:
         del iteration
         return Convergence(done=True)
 
+    def describe_run(self, run: FinishedRun) -> Iterable[ParameterSet]:
+        """What a repository is told of a run, beside title and description. By default its graphs."""
+        del run
+        return [each.of_run() for each in self.graphs]
+
+    def describe_input(self, start_point: StartPointSeen) -> Iterable[ParameterSet]:
+        """What a repository is told of the dataset of a start point. By default nothing."""
+        del start_point
+        return []
+
+    def describe_output(self, task: FinishedTask, iteration: int) -> Iterable[ParameterSet]:
+        """What a repository is told of the dataset of a task's output. By default what it offers to the graphs of the run."""
+        offered = (each.of_output(task, iteration) for each in self.graphs)
+        return [each for each in offered if each is not None]
+
+    def describe_final(self, task: FinishedTask, iteration: int) -> Iterable[ParameterSet]:
+        """The same for the outputs of the last iteration, which are kept a second time, as the run's. By default nothing."""
+        del task, iteration
+        return []
+
+    def describe_file(self, task: FinishedTask, path: str) -> Iterable[ParameterSet]:
+        """What a repository is told of a file of a task's output. By default nothing."""
+        del task, path
+        return []
+
     @cached_property
     def flow(self) -> Flow[..., RunResult]:
         """The connector as a Prefect flow; ``await`` a call of it inside another async flow."""
@@ -122,7 +171,7 @@ class SmartConnector:
 
         return sweep_flow(self)
 
-    def __call__(
+    def __call__(  # noqa: PLR0913 -- one for each thing that is chosen at run time
         self,
         *,
         compute: ComputeResource | str | None = None,
@@ -133,6 +182,8 @@ class SmartConnector:
         reliability: Reliability | None = None,
         job: JobRequest | Mapping[str, Any] | None = None,
         cache: bool = False,
+        curation: CurationResource | str | None = None,
+        experiment: str = "",
         **inputs: Any,
     ) -> RunResult:
         """Run it here and now, as a Prefect flow, and give the result.
@@ -161,6 +212,8 @@ class SmartConnector:
                 reliability=reliability,
                 job=job,
                 cache=cache,
+                curation=curation,
+                experiment=experiment,
                 inputs=inputs,
             )
         )
@@ -177,6 +230,8 @@ class SmartConnector:
         reliability: Reliability | None = None,
         job: JobRequest | Mapping[str, Any] | None = None,
         cache: bool = False,
+        curation: CurationResource | str | None = None,
+        experiment: str = "",
         **inputs: Any,
     ) -> SweepResult:
         """Run it once for each point of the map, at most ``at_once`` at the same time, and give the result of all.
@@ -204,6 +259,8 @@ class SmartConnector:
                 reliability=reliability,
                 job=job,
                 cache=cache,
+                curation=curation,
+                experiment=experiment,
                 inputs=inputs,
             )
         )

@@ -19,6 +19,8 @@ class Control:
         self._lease = lease
         self._asked_elsewhere = asked_elsewhere
         self._stop = threading.Event()
+        self._settled = False
+        self._lock = threading.Lock()  # between what settles and what cancels
         self._reason: ChimineyError | None = None
         self._deadlines: list[tuple[float, str]] = []
         self._over = threading.Event()
@@ -55,8 +57,11 @@ class Control:
     def settle(self) -> None:
         """The end has begun: a cancel or a time limit no longer interrupts, the lease is still kept."""
         self._deadlines.clear()
-        if not isinstance(self._reason, LeaseLost):
-            self._reason = None
+        with self._lock:
+            self._settled = True
+            if not isinstance(self._reason, LeaseLost):
+                self._reason = None
+                self._stop.clear()
         self._asked_elsewhere = lambda: False
 
     def close(self) -> None:
@@ -69,11 +74,13 @@ class Control:
             try:
                 cancelled = self._lease.renew() or self._asked_elsewhere()
             except LeaseLost as error:
-                self._reason = error
-                self._stop.set()
+                with self._lock:
+                    self._reason = error
+                    self._stop.set()
                 return
-            except ChimineyError:  # the database is busy or away: the lease outlives many beats
+            except Exception:  # noqa: BLE001 -- whatever fails now may work with the next beat: the lease outlives many
                 continue
-            if cancelled and self._reason is None:
-                self._reason = RunCancelled("the run was cancelled")
-                self._stop.set()
+            with self._lock:
+                if cancelled and not self._settled and self._reason is None:
+                    self._reason = RunCancelled("the run was cancelled")
+                    self._stop.set()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from blocks.errors import ResourceError, RunFailed
+import time
+
+from blocks.countdown import Countdown
+from blocks.errors import ChimineyError, ResourceError, RunFailed
 from blocks.host import Host
+from flows.all_hosts import on_all_hosts
 from flows.dispatch import Dispatch
 from flows.host_worker import HostWorker
-from flows.run import Run, on_all
+from flows.run import Run
 from flows.staffing import Staffing
 from flows.state import RunState
+
+LEAVE_SECONDS = 2.0  # that are given to who is in the middle of something when a run ends before its time
 
 
 class Crew:
@@ -24,9 +30,9 @@ class Crew:
 
     def hand_out(self) -> None:
         """Give every host its first chunk. A host that does not answer is left for ``work`` to judge."""
-        answers = on_all(self._workers, lambda host: self._workers[host].hand_out(), self._run.control.check)
+        answers = on_all_hosts(self._workers, lambda host: self._workers[host].hand_out(), self._run.control.check)
         for host, answer in answers.items():
-            if isinstance(answer, ResourceError):
+            if isinstance(answer, ResourceError):  # its worker tries again, and notes what comes of it
                 self._run.view.message("warning", f"host {host.address} could not be given its first tasks: {answer}")
             elif answer is not None:
                 raise answer
@@ -53,11 +59,23 @@ class Crew:
                 for host in self._staffing.newcomers():
                     self._take_on(host)
                 self._check_workers()
-        finally:
-            self._staffing.stop()
-            for worker in self._workers.values():
-                worker.stop()
+        except BaseException as error:
+            is_tried_again = isinstance(error, ChimineyError) and error.transient  # by a crew that must be alone with the hosts
+            self._leave(float("inf") if is_tried_again else LEAVE_SECONDS)
+            raise
+        self._leave(0.0)
         self._dispatch.show(now=True)
+
+    def _leave(self, seconds: float) -> None:
+        """Have all leave off, and wait so long at most for those in the middle of something; a cancel waits for nobody."""
+        self._staffing.stop()
+        for worker in self._workers.values():
+            worker.stop()
+        countdown = Countdown(seconds)
+        while any(worker.is_at_work() for worker in self._workers.values()) and countdown.left:
+            if seconds > LEAVE_SECONDS:
+                self._run.control.check()
+            time.sleep(0.02)
 
     def _worker(self, host: Host) -> HostWorker:
         return HostWorker(self._run, self._dispatch, self._run.plan(self._state), self._state, host)

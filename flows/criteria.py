@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from flows import plots
-from flows.results import Table
+from flows import plots, tables
+from flows.result_columns import Table
 from flows.run import Run
 
 
@@ -13,8 +14,6 @@ def show(run: Run, criteria: Sequence[float]) -> None:
     """Write ``criterion.csv`` and ``criterion.png``, and show both."""
     rows = [{"iteration": number, "criterion": value} for number, value in enumerate(criteria, 1)]
     table = Table(rows, ["iteration"], ["criterion"])
-    picture = plots.criterion(criteria, run.name)
-    run.output_storage.write(f"{run.folder}/criterion.csv", table.csv())
-    run.output_storage.write(f"{run.folder}/criterion.png", picture)
-    run.view.table("criterion", table, picture)
+    draw = partial(plots.criterion, criteria, run.name)
+    tables.keep("criterion", table, draw, run.output_storage, run.folder, run.view, run.say)
     run.say("info", f"iteration {len(criteria)}: criterion {criteria[-1]:.6g}")

@@ -18,11 +18,10 @@ from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.exceptions import ObjectNotFound
 
 from blocks.errors import NotFound
-from blocks.server.embedded import HEARTBEAT
+from blocks.server.environment import HEARTBEAT
 from blocks.server.worker import POOL
 from flows import resources
 from flows.connector import SmartConnector
-from flows.reaper_flow import reap
 from flows.sweep.flow import PREFIX
 
 TAG = "chiminey"
@@ -79,10 +78,10 @@ def active() -> list[str]:
     return sorted(deployment.name for deployment in deployments)
 
 
-def activate_reaper() -> UUID:
+def activate_reaper(reap: Flow[[], None]) -> UUID:
     """Make, or renew, the deployment of the reaper, with its schedule."""
     with get_client(sync_client=True) as client:
-        return deploy(client, reap, "reaper", "flows.reaper_flow.reap", [], every=REAP_EVERY)
+        return deploy(client, reap, "reaper", "connectors.reaper.reap", [], every=REAP_EVERY)
 
 
 def deploy(

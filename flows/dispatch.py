@@ -1,8 +1,4 @@
-"""Handing out the tasks of an iteration to hosts, in guided chunks, and keeping count of how they end.
-
-A chunk is a share of what is left, so that the first are large and the last are small: a slow host does not hold the run back,
-and the number of chunks grows with the number of hosts and hardly with that of tasks.
-"""
+"""Handing out the tasks of an iteration to hosts, in chunks, and keeping count of how they end."""
 
 from __future__ import annotations
 
@@ -11,22 +7,21 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from math import ceil
 from typing import Any
 
 from blocks.host import Host
 from blocks.work import Cause, TaskEnd
 from flows import attempts
+from flows.chunks import next_chunk
 from flows.ledger import PayloadTask
 from flows.ledger.records import TaskStatus
-from flows.machines import is_machine
 from flows.run import Run
+from flows.run_folder import TASKS_JSON
 from flows.view import Progress
 
 SHOWN_FAILURES = 10  # told one by one; the rest are counted
 TABLE_SECONDS = 5.0
 BEGINNINGS = 2  # times that a host may leave no trace of a task, before that counts as an attempt
-ENDED = ("completed", "failed")
 
 
 class Dispatch:
@@ -40,7 +35,7 @@ class Dispatch:
         self._lock = threading.RLock()
         self._queue = [task for task in tasks if task.status == "pending"]
         self._running: dict[str, dict[str, set[int]]] = {}  # by host and batch: asked at every step, so never counted anew
-        self.open = sum(task.status not in ENDED for task in tasks)  # tasks that have not come to their end
+        self.open = sum(not task.is_over for task in tasks)  # tasks that have not come to their end
         self.lost_hosts = 0
         self.idle_hosts = 0  # that left, for there was nothing for them to do
         self.coming = 0  # machines that are being made, for whom some work is left
@@ -59,14 +54,8 @@ class Dispatch:
     def take(self, host: Host, slots: int) -> tuple[str, list[PayloadTask]] | None:
         """The next chunk for a host, written to the ledger as a batch that is about to be submitted; None when there is none."""
         with self._lock:
-            fit = (
-                [task for task in self._queue if task.host != host.id or len(self._hosts) == 1]
-                if self._retrying()
-                else self._queue
-            )
             sharing = len(self._hosts) + self.coming
-            fit = [task for task in fit if attempts.growth(task) == attempts.growth(fit[0])]
-            chunk = fit[: max(ceil(len(self._queue) / (2 * sharing)), self._least, slots)] if sharing > 1 else fit
+            chunk = next_chunk(self._queue, host.id, sharing, self._least, slots, alone=len(self._hosts) == 1)
             if not chunk:
                 return None
             taken = {task.id for task in chunk}
@@ -77,7 +66,7 @@ class Dispatch:
                 task.host, task.batch = host.id, batch
                 self._move(task, "running")
                 task.exit_code, task.reason = None, ""
-            self._run.lease.intend(batch, host.id, self._iteration, chunk)
+            self._run.lease.update_tasks(chunk)
             return batch, chunk
 
     def at_work(self, host: Host) -> dict[str, set[int]]:
@@ -177,7 +166,7 @@ class Dispatch:
         """A host is lost: what it had goes elsewhere."""
         with self._lock:
             self.lost_hosts += 1
-            self.coming += is_machine(host)
+            self.coming += host.is_machine
             self._hosts.discard(host.id)
             self._queued.pop(host.id, None)
             tasks = {task for batch in self.at_work(host).values() for task in batch}
@@ -227,12 +216,9 @@ class Dispatch:
         task.move(status)
         if status == "running":
             self._of(task).add(task.id)
-        if status in ENDED:
+        if task.is_over:
             self.open -= 1
             self._over.notify_all()
-
-    def _retrying(self) -> bool:
-        return any(task.host for task in self._queue)
 
     def _ended(self, end: TaskEnd) -> PayloadTask:
         task = self.tasks[end.task]
@@ -253,4 +239,4 @@ class Dispatch:
                 "warning" if again else "error", f"task {task.id} failed on {task.host} ({how}), {outcome}: {task.reason}"
             )
         elif self._told == SHOWN_FAILURES + 1:
-            self._run.say("warning", "more tasks fail; their reasons are in tasks.json")
+            self._run.say("warning", f"more tasks fail; their reasons are in {TASKS_JSON}")

@@ -9,6 +9,7 @@ import functools
 import inspect
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Unpack, cast
 
@@ -26,13 +27,13 @@ from flows.flow_call import body, carried_out, given_id, given_views
 from flows.form import signature
 from flows.ledger import Ledger, RunRecord
 from flows.prefect_view import PrefectView
+from flows.proposal import Proposal
 from flows.request import RunRequest
 from flows.result import RunResult, failure
 from flows.retry import forgive, is_exhausted
 from flows.run import Run
 from flows.stages import Stage
 from flows.state import RunState
-from flows.validation import Proposal
 from flows.view import View, Views
 
 TAG = "chiminey"
@@ -56,12 +57,12 @@ async def call(
     return await _start(connector, chosen, run_id or secrets.token_hex(5), views)
 
 
-async def resume(connector: SmartConnector, record: RunRecord, views: Sequence[View] = ()) -> RunResult:
+async def resume(connector: SmartConnector, record: RunRecord, views: Sequence[View]) -> RunResult:
     """Go on with a run whose controller is gone, or that ended without having done everything; or begin one of the ledger."""
     return await begin(asked_again(connector, RunRequest.model_validate_json(record.request)), record.id, views)
 
 
-async def begin(proposal: Proposal, run_id: str, views: Sequence[View] = ()) -> RunResult:
+async def begin(proposal: Proposal, run_id: str, views: Sequence[View]) -> RunResult:
     """Do what was asked for as this run of the ledger."""
     return await _start(proposal.connector, parameters(proposal), run_id, views)
 
@@ -80,21 +81,27 @@ def connector_flow(connector: SmartConnector) -> Flow[..., RunResult]:
         return body(lambda: _run(connector, chosen))
 
     run.__doc__ = connector.description
-    return as_flow(run, connector.name, signature(connector), functools.partial(_run_name, connector))
+    return as_flow(connector, run, connector.name, signature(connector), functools.partial(_run_name, connector))
 
 
-def as_flow(run: Any, name: str, parameters: inspect.Signature, run_name: Callable[[], str]) -> Flow[..., Any]:
+def as_flow(
+    connector: SmartConnector, run: Any, name: str, parameters: inspect.Signature, run_name: Callable[[], str]
+) -> Flow[..., Any]:
     """A function as a flow with these parameters; whatever bad end its runs come to, what they left is cleaned up."""
     run.__name__ = name.replace("-", "_")
     run.__signature__ = parameters
-    hook: Any = clean_up
+
+    def hook(_flow: object, flow_run: FlowRun, state: State[Any]) -> None:
+        clean_up(connector, flow_run, state)
+
+    hooks: list[Any] = [hook]
     decorate: Any = flow(
         name=f"chiminey-{name}",
         description=run.__doc__,
         flow_run_name=run_name,
-        on_failure=[hook],
-        on_cancellation=[hook],
-        on_crashed=[hook],
+        on_failure=hooks,
+        on_cancellation=hooks,
+        on_crashed=hooks,
         persist_result=False,
     )
     return decorate(run)
@@ -119,34 +126,41 @@ def _run(connector: SmartConnector, chosen: dict[str, Any]) -> RunResult:
     flow_run = context.flow_run
     home = Path.home() if flow_run.deployment_id else Path.cwd()
     proposal = proposed(connector, chosen, home)
-    ledger = Ledger()
-    view = PrefectView(flow_run.id, str(flow_run.name), get_run_logger())
-    try:
+    with (
+        closing(Ledger()) as ledger,
+        closing(PrefectView(flow_run.id, str(flow_run.name), get_run_logger())) as view,
+    ):
         known = ledger.of_flow_run(str(flow_run.id)) or ledger.run(run_id_of(str(flow_run.id), flow_run.tags))
         if known is not None and given_id.get() is None and is_exhausted(ledger, known):
             forgive(ledger, known)  # somebody pressed Retry in the UI, and does not want the same end again
         record = known or _new(ledger, proposal, flow_run)
-        places = (proposal.compute, proposal.input_storage, proposal.output_storage)
         views = Views([view, *given_views.get()])
         try:
-            with engine.controlled(ledger, record, connector, *places, views) as run, SyncClientContext.get_or_create():
+            if _was_cancelled_in_the_queue(record, flow_run):
+                raise RunCancelled(record.message)
+            with engine.controlled(ledger, record, proposal, views) as run, SyncClientContext.get_or_create():
                 result = engine.drive(run, _as_task_run, str(flow_run.id))
         except (RunFailed, RunCancelled, ResourceError) as error:
             view.report(failure(record.id, error), cost.of_run(ledger, record.id))
             raise
         view.report(result, cost.of_run(ledger, record.id))
         return result
-    finally:
-        view.close()
-        ledger.close()
+
+
+def _was_cancelled_in_the_queue(record: RunRecord, flow_run: FlowRun) -> bool:
+    """Whether it was cancelled before a worker took what was handed out; what is handed out later is to run all the same."""
+    if record.status != "cancelled" or record.flow_run or flow_run.created is None:
+        return False
+    return record.ended is not None and flow_run.created.timestamp() < record.ended
 
 
 def _new(ledger: Ledger, proposal: Proposal, flow_run: FlowRun) -> RunRecord:
     if given_id.get() is None:  # nobody has looked at the request yet
         engine.validate(proposal)
     run_id = run_id_of(str(flow_run.id))
-    name, request = proposal.connector.name, proposal.request.model_dump_json()
-    record = RunRecord(run_id, f"{name}-{run_id}", name, request, flow_run=str(flow_run.id))
+    connector, request = proposal.connector, proposal.request.model_dump_json()
+    name, folder = connector.name, str(connector.folder)
+    record = RunRecord(run_id, f"{name}-{run_id}", name, request, flow_run=str(flow_run.id), folder=folder)
     ledger.add(record)
     return record
 
@@ -181,17 +195,15 @@ def _as_task_run(stage: Stage, run: Run, state: RunState) -> RunState:
         return execution()
 
 
-def clean_up(_flow: object, flow_run: FlowRun, state: State[Any]) -> None:
+def clean_up(connector: SmartConnector, flow_run: FlowRun, state: State[Any]) -> None:
     """Hook of every bad ending, perhaps in another process: what the controller could not do any more is done from the ledger."""
-    ledger = Ledger()
-    try:
+    with closing(Ledger()) as ledger:
         record = ledger.of_flow_run(str(flow_run.id))
         if record is not None and reaper.needs_reaping(ledger, record):
             reaper.end(
                 ledger,
                 record,
+                lambda _name, _folder: connector,
                 "cancelled" if state.is_cancelled() else "failed",
                 state.message or f"the flow run is {state.name}",
             )
-    finally:
-        ledger.close()

@@ -25,6 +25,7 @@ def signature(connector: SmartConnector) -> inspect.Signature:
     """The parameters of the connector's flow, from which the form in the Prefect UI is made."""
     compute = functools.reduce(_either, [block for block in resources.COMPUTE if block.kind in connector.compute])
     storage = functools.reduce(_either, resources.STORAGE)
+    curation = functools.reduce(_either, resources.CURATION)
     fields: dict[str, tuple[Any, Any]] = {
         "compute": (
             compute | None,
@@ -54,6 +55,14 @@ def signature(connector: SmartConnector) -> inspect.Signature:
         "cache": (
             bool,
             form_field(False, "Task cache", "Take the outputs of earlier runs for tasks that are computed from the same."),
+        ),
+        "curation": (
+            curation | None,
+            form_field(None, "Curation", "The repository that the run is published in when it has ended; with None, in none."),
+        ),
+        "experiment": (
+            str,
+            form_field("", "Experiment", "The number of an experiment there that the run goes into; empty for a new one."),
         ),
         "job": (
             JobRequest,

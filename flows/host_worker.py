@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from blocks.compute.resource import Watch
 from blocks.errors import QueueFull, Refused, ResourceError, Unreachable
 from blocks.host import Host
-from blocks.work import Batch, Cause, TaskEnd
-from flows.collection import Collection
+from blocks.host_session import Watch
+from blocks.work import Batch, Cause, TaskEnd, TaskOrder
+from flows.collection import Abandoned, Collection
 from flows.dispatch import Dispatch
 from flows.idleness import Idleness
 from flows.ledger import PayloadTask
-from flows.machines import is_machine
-from flows.plan import Plan
+from flows.plan import UNSENDABLE, Plan
+from flows.reconciliation import reconciled
 from flows.run import Run
 from flows.state import RunState
 from flows.suspicion import Suspicion
@@ -37,7 +37,8 @@ class HostWorker:
         self._plan = plan
         self._iteration = state.iteration
         self._session = run.session(host)
-        self._collection = Collection(run, dispatch, plan, state.iteration, self._session)
+        self._stop = threading.Event()
+        self._collection = Collection(run, dispatch, plan, state.iteration, self._session, self._stop)
         is_last = state.iteration + 1 >= run.request.max_iterations
         self._idleness = Idleness(run.compute.idleness, is_last=is_last)
         self._watch: Watch | None = None
@@ -50,7 +51,6 @@ class HostWorker:
         self._changed = self._began  # when it last had something new to tell
         self._unsubmitted: Batch | None = None  # that the host has not, or not all of it, as far as is known
         self._full = False  # its queue takes no more for the time being
-        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"host {host.id}", daemon=True)
 
     def start(self) -> None:
@@ -61,15 +61,20 @@ class HostWorker:
         """Ask it to leave off; what runs on the host goes on."""
         self._stop.set()
 
+    def is_at_work(self) -> bool:
+        """Whether it has not left off yet."""
+        return self._thread.is_alive()
+
     def hand_out(self) -> None:
         """Give the host its next chunk, when it will soon have nothing to do; one with a queue gets all there is."""
         if self._unsubmitted is not None:
             self._submit(self._unsubmitted)
-        while self._unsubmitted is None and (not self.host.slots or self._left() < 2 * self.host.slots):
+        while not (self._unsubmitted or self._stop.is_set()) and (not self.host.slots or self._left() < 2 * self.host.slots):
             taken = self._dispatch.take(self.host, self.host.slots)
             if taken is None:
                 return
-            self._submit(self._batch(*taken))
+            if (batch := self._batch(*taken)).tasks:
+                self._submit(batch)
 
     def _work(self) -> None:
         try:
@@ -83,17 +88,21 @@ class HostWorker:
                 self._watch.close()
 
     def _guarded(self) -> bool:
-        """One step; False when the host is lost."""
+        """One step; False when the host is lost, or left off in the middle of it."""
         try:
             self._step()
+        except Abandoned:
+            return False
         except ResourceError as error:
+            if self._stop.is_set():  # its connection or its folder was taken away under it, for the run is over
+                return False
             if error not in (self._host_error, self._collection.host_error):  # the output storage's, not the host's
                 raise
             if isinstance(error, Unreachable):
                 return self._suspect(error)
             self._give_up(error)
             return False
-        self._suspicion.is_cleared()
+        self._suspicion.clear()
         return True
 
     def _step(self) -> None:
@@ -123,7 +132,7 @@ class HostWorker:
     def _lose(self, reason: str) -> None:
         """The host is lost; a machine must not cost anything any more, nor come back."""
         self._dispatch.give_up(self.host, reason)
-        if is_machine(self.host):
+        if self.host.is_machine:
             self._run.machines.release(self.host, f"lost: {reason}")
 
     def _is_let_go(self) -> bool:
@@ -137,8 +146,6 @@ class HostWorker:
 
     def _suspect(self, error: Unreachable) -> bool:
         """The host does not answer: try again, for as long as there is hope."""
-        if self._stop.is_set():  # the connection was closed under it, for the run is over
-            return False
         if self._suspicion.is_new:
             self._run.say("warning", f"host {self.host.address} does not answer, trying again: {error}")
         if verdict := self._suspicion.verdict(error):
@@ -160,15 +167,29 @@ class HostWorker:
         return Batch(
             batch,
             self._iteration,
-            tuple(self._plan.order(task) for task in tasks),
+            self._orders(batch, tasks),
             time_limit=self._plan.time_limit(first),
             program=self._run.light_program,
             name=self._run.name,
             job=self._run.request.job.over(self._run.connector.job),
             time_growth=first.time_growth,
             memory_growth=first.memory_growth,
+            hadoop=self._run.connector.on_hadoop,
             expected=self._dispatch.expected,
         )
+
+    def _orders(self, batch: str, tasks: Sequence[PayloadTask]) -> tuple[TaskOrder, ...]:
+        """The tasks as they are sent; those that can't be are given up, with one write for all of them."""
+        orders: list[TaskOrder] = []
+        reasons: dict[int, str] = {}
+        for task in tasks:
+            try:
+                orders.append(self._plan.order(task))
+            except UNSENDABLE as error:
+                reasons[task.id] = str(error)
+        if reasons:
+            self._dispatch.failed([TaskEnd(batch, task, None, cause=Cause.REFUSED) for task in reasons], reasons)
+        return tuple(orders)
 
     def _submit(self, batch: Batch) -> None:
         """Hand a batch over; one that did not arrive, or not whole, is handed over again at the next step."""
@@ -198,34 +219,9 @@ class HostWorker:
         if self._watch is None and self._reconciled:
             now = time.monotonic()
             self._stop.wait(self._run.compute.pause(now - self._began, now - self._changed))
-        ends = self._reconcile(self._dispatch.at_work(self.host))
+        ends = reconciled(self._session, self._dispatch, self.host)
         self._reconciled = time.monotonic()
         return ends
-
-    def _reconcile(self, at_work: dict[str, set[int]]) -> list[TaskEnd]:
-        """List the markers, and settle batches whose runner is gone."""
-        statuses = self._session.status(list(at_work))
-        for status in statuses:
-            self._dispatch.not_begun(set(at_work[status.batch] & status.not_begun))
-            self._dispatch.untraced(set(at_work[status.batch] & status.untraced))
-        waiting = frozenset[int]().union(*(status.waiting for status in statuses))
-        self._dispatch.queued(self.host, waiting, "; ".join(dict.fromkeys(status.queue for status in statuses if status.queue)))
-        at_work = self._dispatch.at_work(self.host)
-        gone = [
-            status.batch
-            for status in statuses
-            if not status.alive and status.batch in at_work and not at_work[status.batch] <= status.ended
-        ]
-        fenced = {status.batch: status for status in self._session.fence(gone)} if gone else {}
-        for batch in gone:
-            status = fenced[batch]
-            left = at_work[batch] - status.ended
-            self._dispatch.lost(left & status.started, "its process is gone without having said how it ended")
-            if status.started:
-                self._dispatch.not_begun(left - status.started)
-            else:
-                self._dispatch.untraced(left)
-        return [end for status in statuses for end in fenced.get(status.batch, status).ends]
 
     def _hear(self, ends: Iterable[TaskEnd]) -> None:
         news = {end.task: end for end in ends if end.task not in self._ended and self._dispatch.is_waiting_for(end)}

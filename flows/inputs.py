@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from math import isfinite
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -11,6 +13,21 @@ from blocks.errors import InvalidRequest
 from blocks.mistakes import mistakes
 from flows.connector import SmartConnector
 from flows.sweep_map import SweepMap
+
+
+def is_text(annotation: Any) -> bool:
+    """Whether an input is text, whatever it looks like: 007 is no number there."""
+    kinds = [kind for kind in get_args(annotation) if kind is not NoneType] if NoneType in get_args(annotation) else [annotation]
+    return all(kind is str or _is_choice_of_texts(kind) for kind in kinds)
+
+
+def _is_choice_of_texts(kind: Any) -> bool:
+    return get_origin(kind) is Literal and all(isinstance(each, str) for each in get_args(kind))
+
+
+def texts(connector: SmartConnector) -> list[str]:
+    """The inputs that are text."""
+    return [name for name, field in connector.Inputs.model_fields.items() if is_text(field.annotation)]
 
 
 def checked(connector: SmartConnector, inputs: Mapping[str, Any], sweep: SweepMap | None = None) -> Any:
@@ -25,6 +42,14 @@ def checked(connector: SmartConnector, inputs: Mapping[str, Any], sweep: SweepMa
     required = {name for name, field in connector.Inputs.model_fields.items() if field.is_required()}
     left = {name: value for name, value in firsts.items() if name in required}
     try:
-        return connector.Inputs.model_validate({**left, **inputs})
+        model = connector.Inputs.model_validate({**left, **inputs})
     except ValidationError as error:
         raise InvalidRequest(*mistakes(error, "input", list(connector.Inputs.model_fields))) from error
+    if endless := [name for name, value in model if not _is_finite(value)]:
+        raise InvalidRequest(*(f"{name}: must be a finite number (got {getattr(model, name)})" for name in endless))
+    return model
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether JSON, in which runs are kept, has a value; of those in lists and the like nothing is said."""
+    return not isinstance(value, float) or isfinite(value)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from blocks.errors import RunFailed
 from blocks.tree import Entry, file
+from flows import hooks, json_file
+from flows.result_columns import is_number
+from flows.run_folder import VALUES
 
 if TYPE_CHECKING:
     from blocks.storage.resource import StorageResource
     from flows.connector import SmartConnector
-
-VALUES = "values"
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class FinishedTask:
     @cached_property
     def results(self) -> Mapping[str, Any]:
         """Its result columns, as the connector has them."""
-        return self.connector.results(self)
+        return hooks.ask(self.connector, "results", hooks.MAPPING, self)
 
     def number(self, column: str) -> float:
         """A result that has to be a number.
@@ -59,7 +58,7 @@ class FinishedTask:
             RunFailed: there is no such result, or it is no finite number.
         """
         value = self.results.get(column)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        if value is None or not is_number(value):
             known = ", ".join(self.results) or "none"
             raise RunFailed(f"task {self.id} has no number {column!r} among its results; they are: {known} (got {value!r})")
         return float(value)
@@ -130,8 +129,8 @@ def _start_point(task: FinishedTask, outputs: Mapping[str, str] | None, extra: l
         if entry.path in names:
             missing.remove(entry.path)
             if names[entry.path] not in last:
-                yield replace(entry, path=names[entry.path])
+                yield entry.at(names[entry.path])
     if missing:
         raise RunFailed(f"task {task.id} did not write {', '.join(sorted(missing))}, which the next iteration starts from")
     yield from extra
-    yield file(VALUES, json.dumps(dict(task.values), indent=1, ensure_ascii=False).encode() + b"\n")
+    yield file(VALUES, json_file.content(dict(task.values)))

@@ -14,27 +14,24 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from blocks.countdown import Countdown
 from blocks.errors import ChimineyError, LeaseLost, ResourceError
 from blocks.host import Host
 from blocks.label import RunLabel
-from flows.quota import Quota
+from flows.allowance import Allowance
 
 if TYPE_CHECKING:
     from flows.run import Run
 
 _NAME = "machine-"
-
-
-def is_machine(host: Host) -> bool:
-    """Whether it was made for the run, or has to be."""
-    return bool(host.machine) or not host.address
+_LOOK = 0.2  # seconds
 
 
 class Machines:
     """The machines of one run in the hands of its controller."""
 
     def __init__(self, run: Run) -> None:
-        self.quota = Quota()
+        self.allowance = Allowance()
         self._run = run
         self._in_hand: set[str] = set()  # hosts that a thread is bringing up
         self._left = threading.Condition()
@@ -93,8 +90,11 @@ class Machines:
 
     def settled(self, seconds: float) -> bool:
         """Wait for threads that still ask for machines, but not longer than so many seconds; whether none is left."""
+        countdown = Countdown(seconds)
         with self._left:
-            return self._left.wait_for(lambda: not self._in_hand, seconds)
+            while self._in_hand and (left := countdown.left):
+                self._left.wait(min(_LOOK, left))
+            return not self._in_hand
 
     @contextmanager
     def _held(self, host: Host) -> Generator[None]:

@@ -12,12 +12,14 @@ from math import ceil
 from pathlib import Path
 
 from blocks.tree import Entry, walk
+from blocks.work import ARGUMENTS
 
 BOOTSTRAP = "bootstrap.sh"
 SCHEDULE = "process_payload/schedule.sh"
 MAIN = "process_payload/main.sh"
 LIGHT = 4096  # bytes, as tar has them, up to which a program is sent with each task: less than a process that copies it costs
 
+_TAKEN = {f"process_payload/{name}" for name in ("stdout", "stderr", ARGUMENTS)}
 _SHELL = re.compile(r"\b(ba|da|k|z|a)?sh\b")
 
 
@@ -38,6 +40,8 @@ def _file_problems(folder: Path, path: Path) -> Iterator[str]:
         target = path.readlink()
         if not target.is_absolute() and not path.resolve().is_relative_to(folder.resolve()):
             yield f"the payload's {name} is a link to {target}, which is not in the payload; put a copy in its place"
+    if name in _TAKEN:
+        yield f"the payload's {name} has a name that the platform needs beside main.sh; give it another one"
     if name in (BOOTSTRAP, SCHEDULE, MAIN) and path.exists() and not path.is_file():
         yield f"the payload's {name} is no file; it must be a shell script"
     if (path.is_dir() or path.is_file()) and not os.access(path, os.R_OK):

@@ -8,10 +8,12 @@ The drawing library takes about a second to import, and is imported when there i
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flows.results import Table, is_number
+from blocks.errors import unexpected
+from flows.result_columns import Table, is_number
+from flows.view import Level
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +24,15 @@ LINES = 10  # in one panel; more are no help to a person
 _DOTS_PER_INCH = 110
 
 
+def drawn(draw: Callable[[], bytes | None], name: str, say: Callable[[Level, str], None]) -> bytes | None:
+    """The picture of this name; what the drawing library can't draw is a warning, for the numbers are there without it."""
+    try:
+        return draw()
+    except Exception as error:  # noqa: BLE001 -- the library's own, of numbers and of text as no one else has tried them
+        say("warning", f"{name} could not be drawn: {unexpected(error)}")
+        return None
+
+
 def criterion(history: Sequence[float], title: str) -> bytes:
     """The criterion of each iteration; on a logarithmic scale where it spans more than two decades."""
     from matplotlib.ticker import MaxNLocator
@@ -29,7 +40,7 @@ def criterion(history: Sequence[float], title: str) -> bytes:
     figure = _figure(1)
     axes = figure.subplots()
     axes.plot(range(1, len(history) + 1), list(history), marker="o")
-    axes.set(xlabel="iteration", ylabel="criterion", title=title)
+    axes.set(xlabel="iteration", ylabel="criterion", title=_plain(title))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if min(history) > 0 and max(history) / min(history) > 100:
         axes.set_yscale("log")
@@ -49,7 +60,7 @@ def results(table: Table, title: str) -> bytes | None:
     lines = _lines(table, across)
     for axes, name in zip(figure.subplots(len(drawn), squeeze=False)[:, 0], drawn, strict=True):
         _draw(axes, lines, across, name)
-    figure.suptitle(title)
+    figure.suptitle(_plain(title))
     return _png(figure)
 
 
@@ -70,11 +81,16 @@ def _lines(table: Table, across: str) -> dict[str, list[Mapping[str, Any]]]:
 def _draw(axes: Axes, lines: Mapping[str, Sequence[Mapping[str, Any]]], across: str, name: str) -> None:
     for label, rows in list(lines.items())[:LINES]:
         points = sorted((row[across], row[name]) for row in rows if is_number(row.get(across)) and is_number(row.get(name)))
-        axes.plot([x for x, _ in points], [y for _, y in points], marker="o", label=label or None)
-    axes.set(xlabel=across, ylabel=name)
+        axes.plot([x for x, _ in points], [y for _, y in points], marker="o", label=_plain(label) or None)
+    axes.set(xlabel=_plain(across), ylabel=_plain(name))
     if len(lines) > 1:
         shown = f"the first {LINES} of {len(lines)}" if len(lines) > LINES else None
         axes.legend(fontsize="small", title=shown)
+
+
+def _plain(text: str) -> str:
+    """Text that is drawn as it is: what stands between two dollars would be a formula."""
+    return text.replace("$", r"\$")
 
 
 def _figure(panels: int) -> Figure:

@@ -25,7 +25,7 @@ from flows import cost
 from flows.cost import Cost
 from flows.ledger import PayloadTask
 from flows.result import RunResult
-from flows.results import Table
+from flows.result_columns import Table
 from flows.view import Level, Progress, View
 
 SEND_SECONDS = 1.0
@@ -81,7 +81,7 @@ class PrefectView(View):
 
     def table(self, name: str, table: Table, picture: bytes | None) -> None:
         more = f", the first {ROWS} of {len(table.rows)} rows" if len(table.rows) > ROWS else ""
-        self._show(name, "table", json.dumps(list(table.rows[:ROWS])), f"{name}{more}")
+        self._show(name, "table", json.dumps(list(table.rows[:ROWS]), default=str), f"{name}{more}")
         if picture is not None:
             image = f"![{name}](data:image/png;base64,{base64.b64encode(picture).decode()})"
             self._show(f"{name}-plot", "markdown", image, f"{name}, plotted")
@@ -93,12 +93,13 @@ class PrefectView(View):
         """Show how the run ended."""
         failures = "".join(f"\n- {message}" for message in result.messages)
         machines = f"| machines | {cost.spoken(spent)} |\n" if spent else ""
+        curated = f"| curated | {result.curated} |\n" if result.curated else ""
         text = (
             f"# {result.name}: {result.state}\n\n"
             "| | |\n|---|---|\n"
             f"| tasks | {result.tasks.completed} of {result.tasks.total} completed, {result.tasks.failed} failed |\n"
             f"| iterations | {result.iterations} |\n| criterion | {'' if result.criterion is None else result.criterion} |\n"
-            f"{machines}| output | `{result.output}` |\n{failures}\n"
+            f"{machines}| output | `{result.output}` |\n{curated}{failures}\n"
         )
         self._show("report", "markdown", text, "How the run ended")
 

@@ -7,10 +7,11 @@ from typing import Any
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentUpdate
 
+from blocks.compute.resource import ComputeResource
 from blocks.errors import ChimineyError, InvalidRequest
-from flows import deployment, presets, resources
+from flows import deployment, presets, references, resources
 from flows.connector import SmartConnector
-from flows.parameters import parameters_of
+from flows.deployment_parameters import deployment_parameters
 from flows.presets import Preset
 from flows.request import ResourceReference
 
@@ -53,12 +54,14 @@ def _parameters(connector: SmartConnector, preset: Preset) -> dict[str, Any]:
     """What the form is filled with. Raises ChimineyError: the preset no longer fits, or what it refers to is gone."""
     request = preset.request
     presets.inputs(preset, connector, {})
-    kind = getattr(resources.load(request.compute), "kind", "")
+    kind = references.load(request.compute, ComputeResource).kind
     if kind not in connector.compute:
         raise InvalidRequest(f"{connector.name} runs on {', '.join(connector.compute)}, not on a {kind} resource")
-    places = {"compute": request.compute}
-    places |= {"output": request.output.storage} | ({"input": request.input.storage} if request.input is not None else {})
-    return {**parameters_of(request), **{name: _chosen(place) for name, place in places.items() if place.name}}
+    places = {"compute": request.compute, "output": request.output.storage, "curation": request.curation}
+    if request.input is not None:
+        places["input"] = request.input.storage
+    saved = {name: _chosen(place) for name, place in places.items() if place is not None and place.name}
+    return {**deployment_parameters(request), **saved}
 
 
 def _chosen(reference: ResourceReference) -> dict[str, Any]:

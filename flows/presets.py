@@ -17,7 +17,7 @@ from flows.connector import SmartConnector
 from flows.inputs import checked
 from flows.ledger import Ledger, RunRecord
 from flows.ledger.presets import LAST, PresetRecord
-from flows.request import RunRequest, SweepRequest
+from flows.request import RunRequest, common_request
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _LONGEST = 64
@@ -59,7 +59,7 @@ def check_name(name: str) -> None:
 def remove(ledger: Ledger, preset: Preset) -> None:
     """Forget a preset. Raises InvalidRequest for ``last``."""
     _refuse_last(preset.name)
-    ledger.presets.remove(PresetRecord(preset.connector, preset.name, ""))
+    ledger.presets.remove(preset.connector, preset.name)
 
 
 def every(ledger: Ledger, connector: str | None = None) -> list[Preset]:
@@ -94,9 +94,7 @@ def of_run(ledger: Ledger, record: RunRecord) -> RunRequest:
     Raises:
         InvalidRequest: it is a point of a sweep that has values which no run can be asked for.
     """
-    if record.kind == "sweep":
-        return SweepRequest.model_validate_json(record.request).run
-    request = RunRequest.model_validate_json(record.request)
+    request = common_request(record)
     if not record.parent:
         return request
     if beyond := [name for name in request.point if name not in request.inputs]:
@@ -106,7 +104,7 @@ def of_run(ledger: Ledger, record: RunRecord) -> RunRequest:
         )
     sweep = ledger.run(record.parent)
     assert sweep is not None
-    return request.model_copy(update={"point": {}, "output": SweepRequest.model_validate_json(sweep.request).run.output})
+    return request.model_copy(update={"point": {}, "output": common_request(sweep).output})
 
 
 def inputs(preset: Preset | None, connector: SmartConnector, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,28 +1,34 @@
 """What becomes of runs whose controller is gone: they are seen as ended, and what they left is removed.
 
 A run that lives, one whose lease is held by a living controller, is never touched. A reaped run can be resumed: the ledger
-still knows which of its tasks were done.
+still knows which of its tasks were done. What every run has beside its results is written for it, too.
 """
 
 from __future__ import annotations
 
 import time
 
-from blocks.compute.resource import ComputeResource, HostSession
+from blocks.compute.resource import ComputeResource
 from blocks.errors import ChimineyError, LeaseLost
 from blocks.host import Host
+from blocks.host_session import HostSession
+from flows import belated_records
+from flows.belated_records import Find
 from flows.ledger import HostRecord, Lease, Ledger, RunRecord, RunStatus
 from flows.ledger.lease import LEASE_SECONDS
 from flows.ledger.owner import this_process
+from flows.references import load
 from flows.release import release
 from flows.request import RunRequest
-from flows.resources import load
 from flows.state import Ending, RunState
 
+OUTPUTS_WAIT_SECONDS = 7 * 24 * 3600.0  # that outputs which their storage did not take are left on their hosts
 
-def reap(ledger: Ledger, *, dry_run: bool = False) -> list[str]:
+
+def reap(ledger: Ledger, find: Find, *, dry_run: bool = False) -> list[str]:
     """End all dead runs and clean up after them; returns a sentence for each. A dry run only says what would be done."""
     told: list[str] = []
+    message = "its controller is gone; resume goes on with it"
     for record in ledger.unfinished():
         if not needs_reaping(ledger, record):
             continue
@@ -31,7 +37,7 @@ def reap(ledger: Ledger, *, dry_run: bool = False) -> list[str]:
             why = "its controller is gone" if record.status == "running" else record.status
             told.append(f"{record.name}: {why}; left on: {left or 'nothing'}")
         else:
-            told.append(f"{record.name}: {end(ledger, record, 'failed', 'its controller is gone; resume goes on with it')}")
+            told.append(f"{record.name}: {end(ledger, record, find, 'failed', message)}")
     return told
 
 
@@ -45,7 +51,13 @@ def needs_reaping(ledger: Ledger, record: RunRecord) -> bool:
         return False
     if record.status == "running":
         return record.owner is not None or not (_is_new(record) or _is_waited_for(ledger, record))
-    return any(host.status != "released" for host in ledger.hosts(record.id))
+    return not _do_outputs_wait(record) and any(host.status != "released" for host in ledger.hosts(record.id))
+
+
+def _do_outputs_wait(record: RunRecord) -> bool:
+    """Whether hosts have its outputs, for a resume that may yet come."""
+    waits = RunState.model_validate_json(record.state).outputs_wait
+    return waits and time.time() - (record.ended or record.created) <= OUTPUTS_WAIT_SECONDS
 
 
 def _is_new(record: RunRecord) -> bool:
@@ -58,24 +70,27 @@ def _is_waited_for(ledger: Ledger, record: RunRecord) -> bool:
     return sweep is not None and ledger.is_owned(sweep)
 
 
-def end(ledger: Ledger, record: RunRecord, ending: Ending, message: str) -> str:
+def end(ledger: Ledger, record: RunRecord, find: Find, ending: Ending, message: str) -> str:
     """Take a dead run over, clean up after it and write how it ended; does nothing to one that lives. Says what was done."""
     lease = ledger.acquire(record.id, this_process())
     if lease is None:
         return "left alone, a controller is at work on it"
+    if _has_changed(ledger, record):
+        lease.release()
+        return "left alone, for it has gone on since it was looked at"
     if record.kind == "sweep":
-        return _end_sweep(ledger, lease, record, ending, message)
+        return _end_sweep(ledger, lease, record, find, ending, message)
     sessions: dict[str, HostSession] = {}
     try:
-        compute = load(RunRequest.model_validate_json(record.request).compute)
-        if not isinstance(compute, ComputeResource):
-            raise ChimineyError(f"{compute.get_block_type_slug()} is no compute resource")
+        compute = load(RunRequest.model_validate_json(record.request).compute, ComputeResource)
 
         def session(host: Host) -> HostSession:
             return sessions.setdefault(host.id, compute.open(host, record.id))
 
         troubles = release(ledger, lease, compute, session)
         _write_ending(lease, record, ending, message)
+        if record.status == "running":
+            troubles += belated_records.of_run(ledger, lease, record, find)
     except LeaseLost:
         return "left alone, a controller has taken it up"
     except ChimineyError as error:
@@ -87,37 +102,50 @@ def end(ledger: Ledger, record: RunRecord, ending: Ending, message: str) -> str:
     return "; ".join(troubles) if troubles else "cleaned up"
 
 
-def _end_sweep(ledger: Ledger, lease: Lease, record: RunRecord, ending: Ending, message: str) -> str:
+def _has_changed(ledger: Ledger, seen: RunRecord) -> bool:
+    """Whether a controller has written of the run since it was seen: other runs may have taken long to clean up after."""
+    now = ledger.run(seen.id)
+    return now is None or (now.status, now.state) != (seen.status, seen.state)
+
+
+def _end_sweep(ledger: Ledger, lease: Lease, record: RunRecord, find: Find, ending: Ending, message: str) -> str:
     """A sweep has nothing of its own to clean up, only its runs."""
+    troubles: list[str] = []
     try:
         _write_ending(lease, record, ending, message)
         for child in ledger.children(record.id):
             if child.status == "running" and ledger.is_owned(child):
                 ledger.request_cancel(child.id)
             elif child.status == "running":
-                end(ledger, child, ending, message)
+                end(ledger, child, find, ending, message)
+        if record.status == "running":
+            troubles = belated_records.of_sweep(ledger, lease, record, find, ending, message)
     except LeaseLost:
         return "left alone, a controller has taken it up"
     finally:
         lease.release()
-    return "its runs are ended"
+    return "; ".join(["its runs are ended", *troubles])
 
 
 def _write_ending(lease: Lease, record: RunRecord, ending: Ending, message: str) -> None:
     state = RunState.model_validate_json(record.state)
     if record.status == "running":
         status: RunStatus = ending
-        state = state.model_copy(update={"ending": ending, "messages": (message,)})
+        state = state.model_copy(update={"ending": state.ending or ending, "messages": (message,)})
+        state = state.model_copy(update={"ended": state.ended or time.time()})
         lease.end(status, message)
         lease.note("error", message)
-    lease.save(state.model_copy(update={"destroyed": True}).model_dump_json())
+    lease.save(state.model_copy(update={"destroyed": True, "outputs_wait": False}).model_dump_json())
 
 
-def cancel(ledger: Ledger, record: RunRecord) -> str:
+def cancel(ledger: Ledger, record: RunRecord, find: Find) -> str:
     """Stop a run: its controller is asked to, or where it has none the run is ended from here. Says what happens."""
+    if record.status == "failed" and _do_outputs_wait(record):
+        told = end(ledger, record, find, "failed", record.message)
+        return f"{record.name} has failed; what waited on its hosts is given up: {told}"
     if record.status != "running":
         return f"{record.name} is {record.status}, there is nothing to cancel"
     if ledger.is_owned(record):
         ledger.request_cancel(record.id)
         return f"{record.name} is being cancelled"
-    return f"{record.name} had no controller any more: {end(ledger, record, 'cancelled', 'the run was cancelled')}"
+    return f"{record.name} had no controller any more: {end(ledger, record, find, 'cancelled', 'the run was cancelled')}"

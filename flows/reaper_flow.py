@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import Any
 
-from prefect import State, flow, get_run_logger
+from prefect import Flow, State, flow, get_run_logger
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowFilter,
@@ -28,18 +29,19 @@ GRACE = 180.0  # seconds after a run's end in which its own controller may still
 _DOUBTFUL = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.CRASHED]
 
 
-@flow(name=NAME, persist_result=False)
-def reap() -> None:
-    """Remove what dead runs left on their hosts; runs that live are not touched."""
-    logger = get_run_logger()
-    ledger = Ledger()
-    try:
-        with get_client(sync_client=True) as client:
-            spare_others(client)
-        for sentence in (*reaper.reap(ledger), *correct(ledger), *orphans.reap_saved(ledger)):
-            logger.info(sentence)
-    finally:
-        ledger.close()
+def reaper_flow(find: reaper.Find) -> Flow[[], None]:
+    """The flow, with all connectors that can be found."""
+
+    def reap() -> None:
+        """Remove what dead runs left on their hosts; runs that live are not touched."""
+        logger = get_run_logger()
+        with closing(Ledger()) as ledger:
+            with get_client(sync_client=True) as client:
+                spare_others(client)
+            for sentence in (*reaper.reap(ledger, find), *correct(ledger), *orphans.reap_saved(ledger)):
+                logger.info(sentence)
+
+    return flow(name=NAME, persist_result=False)(reap)
 
 
 def spare_others(client: SyncPrefectClient) -> None:

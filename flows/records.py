@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
-from flows import cost
+from blocks.errors import ChimineyError
+from flows import cost, json_file
 from flows.ledger import PayloadTask
 from flows.result import RunResult
 from flows.run import Run
@@ -28,18 +28,26 @@ def write(run: Run, state: RunState, result: RunResult) -> None:
         **({"cost": spent} if spent else {}),
         "history": told,
     }
-    run.output_storage.write(f"{run.folder}/run.json", _json(document))
+    run.output_storage.write(f"{run.folder}/run.json", json_file.content(document))
     tasks = run.ledger.tasks(run.id)
     values = _values(run, state, tasks)
-    run.output_storage.write(f"{run.folder}/tasks.json", _json([_task(task, values.get(task.id, task.point)) for task in tasks]))
+    told_of_each = [_task(task, values.get(task.id, task.point)) for task in tasks]
+    run.output_storage.write(f"{run.folder}/tasks.json", json_file.content(told_of_each))
 
 
 def _values(run: Run, state: RunState, tasks: list[PayloadTask]) -> dict[int, dict[str, Any]]:
-    """What the tasks of the last iteration computed with; those of earlier ones keep theirs in their output."""
-    if not tasks:
+    """What the tasks of the last iteration computed with, where that is known.
+
+    Those of earlier ones keep theirs in their output.
+    """
+    latest = [task for task in tasks if task.iteration == state.iteration]
+    if not latest:  # the connector's sweep, or the input of the iteration, may be what ended the run
         return {}
-    plan = run.plan(state)
-    return {task.id: plan.values(task) for task in tasks if task.iteration == state.iteration}
+    try:
+        plan = run.plan(state)
+    except ChimineyError:
+        return {}
+    return {task.id: plan.values(task) for task in latest}
 
 
 def _task(task: PayloadTask, values: dict[str, Any]) -> dict[str, Any]:
@@ -58,7 +66,3 @@ def _task(task: PayloadTask, values: dict[str, Any]) -> dict[str, Any]:
         "results": task.results,
         "output": output,
     }
-
-
-def _json(document: object) -> bytes:
-    return json.dumps(document, indent=1, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from blocks.job import JobRequest
 from flows.sweep_map import SweepMap
+
+if TYPE_CHECKING:
+    from flows.ledger import RunRecord
 
 
 class Reliability(BaseModel):
@@ -81,6 +84,8 @@ class RunRequest(BaseModel):
     max_iterations: int = 1
     reliability: Reliability = Reliability()
     job: JobRequest = JobRequest()  # what a cluster's scheduler is asked for, over what connector and resource ask for
+    curation: ResourceReference | None = None  # where it is published when it has ended
+    experiment: str = ""  # the one there that it goes into; "" for a new one
     cache: bool = False  # outputs of earlier runs take the place of tasks that are computed from the same
 
 
@@ -94,6 +99,13 @@ class SweepRequest(BaseModel):
     points: int
     at_once: int
     by_workers: bool = False  # else in the sweep's own process
+
+
+def common_request(record: RunRecord) -> RunRequest:
+    """What a run was asked for; of a sweep, what each of its runs was."""
+    if record.kind == "run":
+        return RunRequest.model_validate_json(record.request)
+    return SweepRequest.model_validate_json(record.request).run
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,30 +1,39 @@
-"""Resources by name: how saved Blocks are found, and how a run remembers which ones it was given."""
+"""Resources by name: Blocks that were saved, and what each can be used for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import BlockDocument
 from prefect.exceptions import ObjectNotFound
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import ValidationError
 
 from blocks.compute import KINDS as COMPUTE
-from blocks.compute import CloudCompute, ComputeResource, LocalCompute
+from blocks.compute import ComputeResource, LocalCompute
 from blocks.credentials import KINDS as CREDENTIALS
 from blocks.credentials import CloudCredentials
+from blocks.curation.dataverse import Dataverse
+from blocks.curation.deposit import DepositResource
+from blocks.curation.invenio import InvenioRDM, Zenodo
+from blocks.curation.mytardis import MyTardis
+from blocks.curation.resource import CurationResource
 from blocks.errors import InvalidRequest, NotFound
 from blocks.mistakes import mistakes
 from blocks.resource import Resource
-from blocks.storage import LocalStorage, SFTPStorage, StorageResource
-from flows.request import Location, ResourceReference
+from blocks.storage import LocalStorage, ObjectStorage, SFTPStorage, StorageResource
 
-STORAGE: tuple[type[StorageResource], ...] = (LocalStorage, SFTPStorage)
+STORAGE: tuple[type[StorageResource], ...] = (LocalStorage, SFTPStorage, ObjectStorage)
+
+CURATION: tuple[type[CurationResource], ...] = (MyTardis,)
+DEPOSIT: tuple[type[DepositResource], ...] = (Zenodo, InvenioRDM, Dataverse)
 
 DEFAULT_OUTPUT = "./chiminey-output"
+
+Wanted = TypeVar("Wanted", bound=Resource)
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class SavedResource:
 
     @property
     def credentials(self) -> UUID | None:
-        """The id of the credentials that it uses, if it makes machines."""
+        """The id of the credentials that it uses, if it names any."""
         used = self.document.block_document_references.get("credentials")
         return UUID(str(used["block_document"]["id"])) if used else None
 
@@ -48,13 +57,10 @@ class SavedResource:
         Raises:
             InvalidRequest: what was saved can't be used; the Prefect UI saves whatever it is given.
         """
-        if self.kind == CloudCompute.kind and self.credentials is None:
-            raise InvalidRequest(
-                f"the resource {self.name!r} can't be used: its credentials are gone; save it anew with: "
-                f"chiminey resource add {self.kind} {self.name} credentials=NAME ..."
-            )
         try:
             return cast(Any, kinds()[self.kind])._from_block_document(self.document)
+        except InvalidRequest as error:
+            raise InvalidRequest(f"the resource {self.name!r} can't be used: {error}") from error
         except ValidationError as error:
             wrong = "; ".join(mistakes(error, "setting", list(kinds()[self.kind].model_fields)))
             raise InvalidRequest(
@@ -69,7 +75,8 @@ def kinds() -> dict[str, type[Resource]]:
     storage: dict[str, type[Resource]] = {
         block.kind if block.kind not in compute else f"{block.kind}-storage": block for block in STORAGE
     }
-    return compute | storage | {block.kind: block for block in CREDENTIALS}
+    curation: dict[str, type[Resource]] = {block.kind: block for block in (*CURATION, *DEPOSIT)}
+    return compute | storage | {block.kind: block for block in CREDENTIALS} | curation
 
 
 def saved() -> list[SavedResource]:
@@ -146,7 +153,7 @@ def remove(name: str) -> None:
 
 
 def users_of(name: str) -> list[str]:
-    """The cloud resources whose machines are made with the credentials of this name."""
+    """The resources that use the credentials of this name."""
     own = {resource.document.id for resource in named(name) if issubclass(kinds()[resource.kind], CloudCredentials)}
     return [resource.name for resource in saved() if resource.credentials in own]
 
@@ -157,7 +164,7 @@ def load_credentials(name: str) -> CloudCredentials:
     Raises:
         InvalidRequest: something else has this name; NotFound: nothing has.
     """
-    return cast(CloudCredentials, _of_class(CloudCredentials, name, "machines can't be made with it"))
+    return _of_class(CloudCredentials, name, "machines can't be made with it")
 
 
 def load_compute(name: str | None) -> ComputeResource:
@@ -168,7 +175,38 @@ def load_compute(name: str | None) -> ComputeResource:
     """
     if name is None:
         return LocalCompute()
-    return cast(ComputeResource, _of_class(ComputeResource, name, "tasks can't run there"))
+    return _of_class(ComputeResource, name, "tasks can't run there")
+
+
+def load_curation(name: str) -> CurationResource:
+    """The curation resource with this name.
+
+    Raises:
+        InvalidRequest: something else has this name; NotFound: nothing has.
+    """
+    found = _of_class(CurationResource, name, "runs can't be published there")
+    if isinstance(found, DepositResource):
+        raise InvalidRequest(f"{name!r} takes runs when they have ended, with: chiminey deposit RUN --to {name}")
+    return found
+
+
+def load_deposit(name: str) -> DepositResource:
+    """The repository for deposits with this name; or the only one of this kind, where none has the name.
+
+    Raises:
+        InvalidRequest: something else has this name, or several are of this kind; NotFound: there is none.
+    """
+    resources = saved()
+    kinds_of = [block.kind for block in DEPOSIT]
+    if name in kinds_of and not any(resource.name == name for resource in resources):
+        found = [resource for resource in resources if resource.kind == name]
+        if len(found) == 1:
+            return cast(DepositResource, found[0].block)
+        if found:
+            names = " and ".join(resource.name for resource in found)
+            raise InvalidRequest(f"there are several resources of the kind {name}, {names}; name one of them with --to")
+        raise NotFound(f"there is no {name} resource yet; add one with: chiminey resource add {name} NAME")
+    return _of_class(DepositResource, name, f"deposits go to {', '.join(kinds_of)}")
 
 
 def load_location(text: str) -> tuple[StorageResource, str]:
@@ -180,63 +218,24 @@ def load_location(text: str) -> tuple[StorageResource, str]:
     if text in (".", "..", "~") or text.startswith(("/", "./", "../", "~/")):
         return LocalStorage(path=str(Path(text).expanduser().resolve())), ""
     name, _, path = text.partition("/")
-    storage = _of_class(StorageResource, name, "a location starts with the name of a storage resource")
-    return cast(StorageResource, storage), path
+    try:
+        storage = _of_class(StorageResource, name, "a location starts with the name of a storage resource")
+    except NotFound as error:
+        raise NotFound(f"{error}; for a folder of this machine write ./{text}") from error
+    return storage, path
 
 
-def _of_class(wanted: type[Resource], name: str, consequence: str) -> Resource:
+def _of_class(wanted: type[Wanted], name: str, consequence: str) -> Wanted:
     found = named(name)
     for resource in found:
         if issubclass(kinds()[resource.kind], wanted):
-            return resource.block
+            return cast(Wanted, resource.block)
     raise InvalidRequest(f"{name!r} is {' and '.join(_purpose(kinds()[resource.kind]) for resource in found)}; {consequence}")
 
 
 def _purpose(kind: type[Resource]) -> str:
     if issubclass(kind, CloudCredentials):
         return "the credentials of an account"
+    if issubclass(kind, CurationResource):
+        return "a curation resource"
     return f"a {'compute' if issubclass(kind, ComputeResource) else 'storage'} resource"
-
-
-def reference(block: Resource) -> ResourceReference:
-    """How to find it again.
-
-    Raises:
-        InvalidRequest: it holds secrets and is not saved, so that nobody could go on with the run.
-    """
-    slug = block.get_block_type_slug()
-    if block.saved_name:
-        return ResourceReference(slug=slug, name=block.saved_name)
-    if _holds_secrets(block):
-        raise InvalidRequest("a resource with a secret must be saved before it is used: resource.save('name')")
-    settings = block.model_dump(mode="json", exclude_defaults=True)
-    return ResourceReference(
-        slug=slug, settings={key: value for key, value in settings.items() if key in type(block).model_fields}
-    )
-
-
-def _holds_secrets(model: BaseModel) -> bool:
-    """Whether a model, or one in it, has a secret."""
-    return any(isinstance(value, SecretStr) or (isinstance(value, BaseModel) and _holds_secrets(value)) for _, value in model)
-
-
-def load(wanted: ResourceReference) -> Resource:
-    """The resource that a run was given.
-
-    Raises:
-        NotFound: it was removed since.
-    """
-    for kind, block in kinds().items():
-        if block.get_block_type_slug() != wanted.slug:
-            continue
-        if not wanted.name:
-            return block(**wanted.settings)
-        for resource in named(wanted.name):
-            if resource.kind == kind:
-                return resource.block
-    raise NotFound(f"there is no resource {wanted} any more; save it again, and the run can be gone on with")
-
-
-def location(storage: StorageResource, path: str) -> Location:
-    """A folder of a storage, as a run remembers it."""
-    return Location(storage=reference(storage), path=path)

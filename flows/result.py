@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterable
+from contextlib import closing, suppress
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from blocks.errors import ChimineyError, InvalidRequest, RunCancelled
 from flows.ledger import Ledger, RunRecord, RunStatus
-from flows.request import RunRequest, SweepRequest
+from flows.request import common_request
 
 
 class TaskCounts(BaseModel):
@@ -35,6 +36,7 @@ class RunResult(BaseModel):
     iterations: int
     criterion: float | None = None
     results: dict[str, Any] = {}  # the connector's result columns
+    curated: str = ""  # where the repository that it was published in shows it
     messages: tuple[str, ...] = ()
 
     @property
@@ -47,33 +49,37 @@ def failure(run: str, error: ChimineyError) -> RunResult:
     """The result of a run, given by id or name, that raised an error, as far as it came."""
     state: RunStatus = "cancelled" if isinstance(error, RunCancelled) else "failed"
     messages = error.problems if isinstance(error, InvalidRequest) else (str(error),)
-    ledger = Ledger()
     record = None
-    with suppress(InvalidRequest):  # it was not even begun
-        record = ledger.find(run)
-    tasks = ledger.tasks(record.id) if record else []
-    counts = TaskCounts(
-        total=len(tasks),
-        completed=sum(task.status == "completed" for task in tasks),
-        failed=sum(task.status == "failed" for task in tasks),
-    )
-    ledger.close()
+    with closing(Ledger()) as ledger:
+        with suppress(InvalidRequest):  # it was not even begun
+            record = ledger.find(run)
+        tasks = ledger.tasks(record.id) if record else []
+        counts = counted(ledger, [record, *ledger.children(record.id)] if record else [])
     iterations = 1 + max((task.iteration for task in tasks), default=-1)
     name = record.name if record else ""
     return RunResult(
         run_id=record.id if record else "",
         name=name,
         state=state,
-        output=_place(record) if record else "",
+        output=place(record) if record else "",
         tasks=counts,
         iterations=iterations,
         messages=messages,
     )
 
 
-def _place(record: RunRecord) -> str:
-    """Where its results would be: a location as it is typed."""
-    sweep = SweepRequest.model_validate_json(record.request).run if record.kind == "sweep" else None
-    output = (sweep or RunRequest.model_validate_json(record.request)).output
+def counted(ledger: Ledger, runs: Iterable[RunRecord]) -> TaskCounts:
+    """The tasks of these runs together."""
+    each = [ledger.task_counts(run.id) for run in runs]
+    return TaskCounts(
+        total=sum(sum(counts.values()) for counts in each),
+        completed=sum(counts.get("completed", 0) for counts in each),
+        failed=sum(counts.get("failed", 0) for counts in each),
+    )
+
+
+def place(record: RunRecord) -> str:
+    """Where the results of a run or sweep are, or would be: a location as it is typed."""
+    output = common_request(record).output
     base = output.storage.name or str(output.storage.settings.get("path", ""))
     return "/".join(part for part in (base.rstrip("/"), output.path, record.name) if part)

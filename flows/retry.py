@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from blocks.errors import InvalidRequest
-from flows.ledger import Ledger, RunRecord
-from flows.ledger.owner import this_process
+from flows.ledger import Ledger, RunRecord, is_completed
 from flows.state import RunState
 
 
 def is_exhausted(ledger: Ledger, record: RunRecord) -> bool:
-    """Whether a run, if it were resumed, would end as it did: it is completed, or only what failed is left."""
-    if record.status in ("completed", "completed-with-failures"):
-        return not ledger.task_counts(record.id).get("pending")
+    """Whether a run, if it were resumed, would end as it did: it is completed, with its records, or only what failed is left."""
+    if is_completed(record.status):
+        return not RunState.model_validate_json(record.state).unrecorded and not ledger.task_counts(record.id).get("pending")
     return record.status == "failed" and set(ledger.task_counts(record.id)) == {"failed"}
 
 
@@ -32,16 +30,12 @@ def forgive(ledger: Ledger, record: RunRecord) -> int:
     Raises:
         InvalidRequest: a controller is at work on the run.
     """
-    lease = ledger.acquire(record.id, this_process())
-    if lease is None:
-        raise InvalidRequest(f"{record.name} is still at work; wait for its end, or stop it with: chiminey cancel {record.name}")
-    try:
+    refusal = f"{record.name} is still at work; wait for its end, or stop it with: chiminey cancel {record.name}"
+    with ledger.held(record, refusal) as lease:
         iteration = RunState.model_validate_json(record.state).iteration
         failed = [task for task in ledger.tasks(record.id, iteration) if task.status == "failed"]
         for task in failed:
             task.move("pending")
             task.forgiven = task.attempt
         lease.update_tasks(failed)
-        return len(failed)
-    finally:
-        lease.release()
+    return len(failed)

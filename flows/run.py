@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING
 
-from blocks.compute.resource import ComputeResource, HostFacts, HostSession
-from blocks.errors import ChimineyError
 from blocks.host import Host
-from blocks.storage.resource import StorageResource, joined
+from blocks.host_session import HostFacts, HostSession
+from blocks.storage.resource import joined
 from blocks.tree import Entry, folder
-from flows import payload, start_points
-from flows.connector import SmartConnector
+from flows import known_input, payload, run_folder, start_points
 from flows.control import Control
 from flows.ledger import Lease, Ledger, RunRecord
 from flows.machines import Machines
 from flows.plan import Plan
+from flows.proposal import Proposal
 from flows.request import RunRequest
 from flows.state import RunState
 from flows.view import Level, View
 
 if TYPE_CHECKING:
     from flows.crew import Crew
-
-Answer = TypeVar("Answer")
 
 
 class Run:
@@ -36,10 +33,7 @@ class Run:
     def __init__(
         self,
         record: RunRecord,
-        connector: SmartConnector,
-        compute: ComputeResource,
-        input_storage: StorageResource | None,
-        output_storage: StorageResource,
+        proposal: Proposal,
         ledger: Ledger,
         lease: Lease,
         view: View,
@@ -48,10 +42,11 @@ class Run:
         self.name = record.name
         self.request = RunRequest.model_validate_json(record.request)
         self.created = record.created
-        self.connector = connector
-        self.compute = compute
-        self.input_storage = input_storage
-        self.output_storage = output_storage
+        self.connector = proposal.connector
+        self.compute = proposal.compute
+        self.input_storage = proposal.input_storage
+        self.output_storage = proposal.output_storage
+        self.curation = proposal.curation
         self.ledger = ledger
         self.lease = lease
         self.view = view
@@ -60,6 +55,7 @@ class Run:
         self.crew: Crew | None = None  # the hosts at work, between execute and wait
         self._sessions: dict[str, HostSession] = {}
         self._lock = threading.Lock()
+        self._warnings: set[str] = set()
         self._plan: tuple[int, Plan] | None = None
 
     @property
@@ -70,19 +66,27 @@ class Run:
     def plan(self, state: RunState) -> Plan:
         """The tasks of the current iteration; the last plan is kept."""
         if self._plan is None or self._plan[0] != state.iteration:
-            points = (
-                start_points.read(self.output_storage, f"{self.folder}/input_{state.iteration}") if state.start_points else []
-            )
-            self._plan = (state.iteration, Plan(self.connector, self.request, state.iteration, points))
+            place = f"{self.folder}/{run_folder.inputs(state.iteration)}"
+            points = start_points.read(self.output_storage, place) if state.start_points else []
+            self._plan = (state.iteration, Plan(self.connector, self.request, state.iteration, points, self.control.check))
         return self._plan[1]
 
     def inputs(self, state: RunState) -> Iterator[Entry]:
         """The start points of the current iteration as hosts get them, below ``inputs/``."""
-        if state.start_points:
-            for point in start_points.read(self.output_storage, f"{self.folder}/input_{state.iteration}"):
-                yield folder(f"inputs/{point.number}")  # it may have no file, or none that is not delivered with each task
-                for entry in point.files(self.output_storage):
-                    yield entry.under(f"inputs/{point.number}")
+        if not state.start_points:
+            return
+        place = run_folder.inputs(state.iteration)
+        known = self.ledger.files_in(self.id, place) if self.output_storage.takes_from_hosts else {}
+        for point in start_points.read(self.output_storage, f"{self.folder}/{place}"):
+            yield folder(f"inputs/{point.number}")  # it may have no file, or none that is not delivered with each task
+            for entry in point.files(self.output_storage):
+                yield known_input.of(entry, f"{place}/{point.name}/{entry.path}", known).under(f"inputs/{point.number}")
+
+    def deliver(self, host: Host, state: RunState, first: Iterable[Entry] = ()) -> None:
+        """Send a host the start points of the current iteration, and something before them."""
+        trouble = self.session(host).deliver(chain(first, self.inputs(state)))
+        if trouble:
+            self.say("warning", f"host {host.address}: {trouble}; large input files went through this machine")
 
     @cached_property
     def light_program(self) -> tuple[Entry, ...]:
@@ -98,7 +102,7 @@ class Run:
 
     def hosts(self, *statuses: str) -> list[Host]:
         """The hosts of the run that are in one of these states."""
-        return [each.host for each in self.ledger.hosts(self.id) if not statuses or each.status in statuses]
+        return [each.host for each in self.ledger.hosts(self.id) if each.status in statuses]
 
     def admit(self, host: Host, facts: HostFacts) -> Host:
         """Write that a host is ready, and what it is like."""
@@ -113,45 +117,19 @@ class Run:
         self.lease.note(level, text)
         self.view.message(level, text)
 
+    def warn_once(self, text: str) -> None:
+        """The same of what may be found again and again."""
+        with self._lock:
+            is_new = text not in self._warnings
+            self._warnings.add(text)
+        if is_new:
+            self.say("warning", text)
+
     def round_trips(self) -> dict[str, int]:
         """How often each host was asked something by this controller."""
         return {host: session.round_trips for host, session in self._sessions.items()}
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close its own connections: those to hosts."""
         for session in self._sessions.values():
             session.close()
-        for storage in {id(storage): storage for storage in (self.input_storage, self.output_storage) if storage}.values():
-            storage.close()
-
-
-def on_all(
-    hosts: Iterable[Host], act: Callable[[Host], Answer], check: Callable[[], None], seconds: float = float("inf")
-) -> dict[Host, Answer | ChimineyError]:
-    """Do the same on all hosts at once, and give each one's answer or error.
-
-    The threads are left behind, not joined, when ``check`` raises or the seconds are over (a cancel must not wait for a host that
-    hangs): a host that did not answer in time has no entry.
-    """
-    answers: dict[Host, Answer | ChimineyError] = {}
-    failures: list[BaseException] = []
-
-    def answer(host: Host) -> None:
-        try:
-            answers[host] = act(host)
-        except ChimineyError as error:
-            answers[host] = error
-        except BaseException as error:  # noqa: BLE001 -- our own mistake: it must end the stage, not only this thread
-            failures.append(error)
-
-    threads = [threading.Thread(target=answer, args=(host,), name=f"host {host.id}", daemon=True) for host in hosts]
-    for thread in threads:
-        thread.start()
-    until = time.monotonic() + seconds
-    for thread in threads:
-        while thread.is_alive() and time.monotonic() < until:
-            check()
-            thread.join(min(0.2, max(0.0, until - time.monotonic())))
-    if failures:
-        raise failures[0]
-    return dict(answers)

@@ -18,7 +18,6 @@ from blocks.host import Host
 from flows import host_setup
 from flows.dispatch import Dispatch
 from flows.ledger import HostRecord
-from flows.machines import is_machine
 from flows.run import Run
 from flows.state import RunState
 
@@ -44,9 +43,9 @@ class Staffing:
         self._lost = 0  # hosts, when it was last seen whether any is missing
         self._failures = 0  # in a row
         self._again_at = inf  # when that is to be seen once more
-        if dispatch.open > run.machines.quota.tasks or len(hosts) < run.machines.quota.most:
+        if dispatch.open > run.machines.allowance.tasks or len(hosts) < run.machines.allowance.most:
             self._again_at = 0.0
-            dispatch.coming = int(any(map(is_machine, hosts)))  # so that what is there does not take all
+            dispatch.coming = int(any(host.is_machine for host in hosts))  # so that what is there does not take all
 
     def start(self, wanted: Iterable[Host], gone: Iterable[HostRecord]) -> None:
         """Go on with what a controller, or an iteration, before has left: machines that were wanted, and those that are lost."""
@@ -55,7 +54,7 @@ class Staffing:
         self._releasing += [
             _begun(lambda left=record: self._run.machines.release(left.host, left.note))
             for record in gone
-            if is_machine(record.host)
+            if record.host.is_machine
         ]
 
     def newcomers(self) -> list[Host]:
@@ -81,7 +80,7 @@ class Staffing:
     def stop(self) -> None:
         """Make no more; a machine that is not ready yet stays for whoever wants it, or for the end of the run."""
         self._stopped.set()
-        self._run.machines.quota.left += self._dispatch.idle_hosts
+        self._run.machines.allowance.left += self._dispatch.idle_hosts
 
     def _is_due(self) -> bool:
         return self._elastic and (self._dispatch.lost_hosts != self._lost or time.monotonic() >= self._again_at)
@@ -97,7 +96,7 @@ class Staffing:
         self._elastic = bool(new)
         present = self._dispatch.hosts + len(self._making)
         retry = self._run.request.reliability.maximum_retry
-        granted = self._run.machines.quota.grant(self._dispatch.open, len(hosts), present, retry) if new else 0
+        granted = self._run.machines.allowance.grant(self._dispatch.open, len(hosts), present, retry) if new else 0
         asked = self._run.machines.numbered(new[:granted])
         if asked:
             self._run.say("info", f"{' and '.join(host.id for host in asked)} {'is' if len(asked) == 1 else 'are'} being made")

@@ -10,9 +10,8 @@ from typing import Any, cast
 from blocks.errors import InvalidRequest, NotFound
 from blocks.storage.resource import StorageResource, joined
 from blocks.tree import Entry
+from flows.run_folder import VALUES
 from flows.templates import SUFFIX, TemplateProblem, Templates, rendered_name
-
-VALUES = "values"
 
 
 @dataclass(frozen=True)

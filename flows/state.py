@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from flows.circumstances import Circumstances
 
 Ending = Literal["completed", "failed", "cancelled"]
 
@@ -29,11 +31,16 @@ class RunState(BaseModel):
     converged: bool = False
     ending: Ending | None = None  # set when the run is to end: only destroy is left
     destroyed: bool = False
+    outputs_wait: bool = False  # it ended for they could not be kept: its hosts have them, for whoever resumes it
+    to_curate: bool = False  # it is to be published, and is not yet
+    unrecorded: bool = False  # it has ended, and not all that is kept beside its results could be written
     start_points: tuple[str, ...] = ()  # names of the folders in input_<i>
     next_task: int = 1
     criteria: tuple[float, ...] = ()  # one for each iteration, where the connector computes one
     results: dict[str, Any] = {}  # the run's result columns, once it has converged
     messages: tuple[str, ...] = ()  # how the run ended, in sentences
+    ended: float = 0.0  # when it did; seconds since the epoch
+    circumstances: Circumstances = Field(default_factory=Circumstances.now)  # of those who carry it out, or did to its end
 
     def next_iteration(self) -> RunState:
         """The state from which the next iteration is scheduled, on the same hosts."""
@@ -51,20 +58,15 @@ class RunState(BaseModel):
     def reopened(self, *, work_left: bool) -> RunState:
         """The state from which an ended or interrupted run goes on: hosts that were released are made again.
 
-        One that was interrupted while it tidied up after all was done has nothing but that to do.
+        The connector, which may have been mended, is kept anew. A run whose outputs wait goes on with the hosts that have them;
+        one that was interrupted while it tidied up after all was done has nothing but that to do.
         """
-        if not self.destroyed and (self.ending is None or (self.ending == "completed" and not work_left)):
+        if self.ending == "completed" and not work_left:
             return self
-        return self.model_copy(
-            update={
-                "created": False,
-                "bootstrapped": False,
-                "executed": False,
-                "waited": False,
-                "transformed": False,
-                "converged": False,
-                "ending": None,
-                "destroyed": False,
-                "messages": (),
-            }
-        )
+        now = Circumstances.now()
+        if self.ending is None and not self.destroyed:
+            return self.model_copy(update={"circumstances": now})
+        anew = () if self.outputs_wait else ("configured", "created", "bootstrapped", "executed")
+        again = (*anew, "waited", "transformed", "converged", "destroyed", "to_curate", "outputs_wait")
+        told = {"ending": None, "messages": (), "ended": 0.0, "circumstances": now}
+        return self.model_copy(update={**dict.fromkeys(again, False), **told})

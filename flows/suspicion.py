@@ -9,7 +9,7 @@ from blocks.compute.resource import ComputeResource
 from blocks.errors import ResourceError, Unreachable
 from blocks.host import Host
 
-FATE_SECONDS = 5.0  # how often it is asked what became of the host, at most
+FATE_SECONDS = 5.0  # how often it is asked what became of the host, at most, also where nobody answers
 
 
 class Suspicion:
@@ -27,7 +27,7 @@ class Suspicion:
         """Whether it answered the last time."""
         return not self._since
 
-    def is_cleared(self) -> None:
+    def clear(self) -> None:
         """It answers."""
         self._since = 0.0
 

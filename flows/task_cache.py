@@ -10,27 +10,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Container, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Container, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import PurePosixPath
 
 from blocks.errors import ResourceError
+from blocks.selection import Selection
 from blocks.storage import StorageResource
 from blocks.storage.resource import joined
 from blocks.tree import Entry
 from blocks.work import TaskOrder
-from flows import payload, resources
+from flows import payload, references, run_folder
 from flows.digest import Passing, of_tree
 from flows.ledger import PayloadTask, RunRecord
-from flows.request import RunRequest
+from flows.plan import UNSENDABLE
+from flows.request import common_request
 from flows.run import Run
+from flows.run_folder import left_by
 from flows.state import RunState
 
-_FORM = 1  # of keys; others are of an older version, and never found
+_FORM = 2  # of keys; others are of an older version, and never found
 
 
-def key(payload: str, start_point: str, order: TaskOrder) -> str:
-    """The digest of all that a task computes with: payload and start point as digests, the rest as it would be sent."""
-    parts = [_FORM, payload, start_point, of_tree(order.files), list(order.arguments), order.program]
+def key(payload: str, start_point: str, order: TaskOrder, selection: Selection) -> str:
+    """The digest of all that a task's output comes of: payload and start point as digests, the rest as it would be sent."""
+    kept = [selection.include, selection.exclude]
+    parts = [_FORM, payload, start_point, of_tree(order.files), list(order.arguments), order.program, kept]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -47,7 +52,7 @@ def take(run: Run, state: RunState) -> None:
         if record is None or not same:
             continue
         try:
-            _take_from(run, record, same, f"{run.folder}/output_{state.iteration}", tasks)
+            _take_from(run, record, same, f"{run.folder}/{run_folder.outputs(state.iteration)}", tasks)
         except ResourceError as error:
             run.say("warning", f"outputs of {record.name} can't be taken: {error}")
     taken = sum(task.status == "completed" and task.attempt == 0 for task in tasks.values())
@@ -55,22 +60,21 @@ def take(run: Run, state: RunState) -> None:
         run.say("info", f"{taken} of {len(tasks)} tasks are taken from earlier runs")
 
 
-@contextmanager
-def witnessed(run: Run, tasks: Iterable[int]) -> Generator[Callable[[Iterable[Entry]], Iterable[Entry]]]:
-    """Outputs pass the given function on their way to the storage; when all are there, the ledger gets their digests."""
-    if not run.request.cache:
-        yield lambda tree: tree
-        return
-    seen = Passing()
-    yield seen
-    run.lease.keep_outputs({task: _digest(seen, task) for task in tasks})
+def keep(run: Run, seen: Passing, tasks: Iterable[int]) -> None:
+    """Write the digests of outputs that passed on their way to the storage, and are there now."""
+    if run.request.cache:
+        run.lease.keep_outputs({task: _digest(seen, task) for task in tasks})
 
 
 def _keys(run: Run, state: RunState, tasks: Iterable[PayloadTask]) -> dict[int, str]:
     sent = of_tree(payload.tree(run.connector.payload_folder))
     start_points = _start_points(run.inputs(state))
     plan = run.plan(state)
-    return {task.id: key(sent, start_points.get(task.start_point, ""), plan.order(task)) for task in tasks}
+    keys: dict[int, str] = {}
+    for task in tasks:
+        with suppress(*UNSENDABLE):  # it fails when its turn comes
+            keys[task.id] = key(sent, start_points.get(task.start_point, ""), plan.order(task), run.connector.selection)
+    return keys
 
 
 def _start_points(tree: Iterable[Entry]) -> dict[int, str]:
@@ -88,7 +92,7 @@ def _take_from(run: Run, source: RunRecord, same: dict[int, str], target: str, t
     seen = Passing()
     with _storage(run, source) as (storage, folder):
         for iteration in sorted({task.iteration for task in done}):
-            place = f"{folder}/output_{iteration}"
+            place = f"{folder}/{run_folder.outputs(iteration)}"
             if storage.exists(place):
                 run.output_storage.collect(target, seen(_outputs(run, storage.tree(place), same)))
     digests = {task.id: _digest(seen, task.id) for task in done}
@@ -96,22 +100,22 @@ def _take_from(run: Run, source: RunRecord, same: dict[int, str], target: str, t
         if digests[task.id] == same[task.id]:
             _complete(tasks[task.id], task, source.name)
         else:
-            for path in _places(task.id):
+            for path in left_by(str(task.id)):
                 run.output_storage.remove(f"{target}/{path}")
-    run.lease.keep_outputs({task: digest for task, digest in digests.items() if digest == same[task]})
+    taken = {task: digest for task, digest in digests.items() if digest == same[task]}
+    run.lease.keep_files({f"{PurePosixPath(target).name}/{task}": seen.files(*left_by(str(task))) for task in taken})
+    run.lease.keep_outputs(taken)
     run.lease.update_tasks(task for task in tasks.values() if task.id in same)
 
 
 @contextmanager
 def _storage(run: Run, source: RunRecord) -> Generator[tuple[StorageResource, str]]:
     """Where the results of an earlier run are: the storage, and the folder in it."""
-    output = RunRequest.model_validate_json(source.request).output
-    folder = joined(output.path, source.name)
+    output = common_request(source).output
     if output.storage == run.request.output.storage:
-        yield run.output_storage, folder
+        yield run.output_storage, joined(output.path, source.name)
         return
-    storage = resources.load(output.storage)
-    assert isinstance(storage, StorageResource)
+    storage, folder = references.results(source)
     try:
         yield storage, folder
     finally:
@@ -135,9 +139,4 @@ def _complete(task: PayloadTask, earlier: PayloadTask, run: str) -> None:
 
 
 def _digest(seen: Passing, task: int) -> str:
-    return " ".join(seen.of(place) for place in _places(task))
-
-
-def _places(task: int) -> tuple[str, str, str]:
-    """What a task has in the output folder."""
-    return str(task), f"{task}.stdout", f"{task}.stderr"
+    return " ".join(seen.of(place) for place in left_by(str(task)))

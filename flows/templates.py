@@ -5,6 +5,7 @@ An undefined name is an error before anything is sent. Values are not escaped: i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +37,7 @@ class Templates:
         """The rendered files, by the name they are delivered under.
 
         Raises:
-            TemplateProblem: a name that no value has.
+            TemplateProblem: a name that no value has, or whatever else goes wrong in a template.
         """
         files: dict[str, bytes] = {}
         for name, template in self._compiled.items():
@@ -45,13 +46,20 @@ class Templates:
             except UndefinedError as error:
                 known = ", ".join(sorted(values))
                 raise TemplateProblem(f"{self._place}/{name}: {error.message}; the values are: {known}") from error
-            except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
-                raise TemplateProblem(f"{self._place}/{name} can't be rendered: {error}") from error
+            except Exception as error:  # a template may do anything with its values, and its filters are not careful
+                raise TemplateProblem(f"{self._place}/{name} can't be rendered: {str(error) or type(error).__name__}") from error
         return files
 
     def _compile(self, name: str, source: bytes) -> Any:
         try:
-            return _ENVIRONMENT.from_string(source.decode("utf-8", "surrogateescape"))
+            text = source.decode("utf-8", "surrogateescape")
+            return _ENVIRONMENT.overlay(newline_sequence=_line_end(text)).from_string(text)
         except TemplateError as error:
             line = getattr(error, "lineno", None)
             raise TemplateProblem(f"{self._place}/{name}{f', line {line}' if line else ''}: {error}") from error
+
+
+def _line_end(text: str) -> Any:
+    """How the first line of a template ends: a program may mind it in its input."""
+    found = re.search(r"\r\n|\r|\n", text)
+    return found[0] if found else "\n"

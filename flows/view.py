@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from flows.ledger import PayloadTask
-from flows.results import Table
+from flows.result_columns import Table
 
 Level = Literal["info", "warning", "error"]
 

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, cast
@@ -65,8 +66,15 @@ def _class(described: type) -> Iterator[str]:
     else:
         yield from _attributes(described)
     for name, member in vars(described).items():
-        if inspect.isfunction(member) and member.__doc__ and not name.startswith("_"):
-            yield f"\n### `{described.__name__}.{name}{_signature(member)}`\n\n{_text(member)}"
+        if name == "__call__" or not name.startswith("_"):
+            yield from _member(f"{described.__name__}.{name}", member)
+
+
+def _member(name: str, member: Any) -> Iterator[str]:
+    if inspect.isfunction(member) and member.__doc__:
+        yield f"\n### `{name}{_signature(member)}`\n\n{_text(member)}"
+    elif isinstance(member, cached_property):
+        yield f"\n### `{name}: {inspect.signature(member.func).return_annotation}`\n\n{_text(member)}"
 
 
 def _attributes(described: type) -> Iterator[str]:
@@ -82,7 +90,7 @@ def _attributes(described: type) -> Iterator[str]:
 def _signature(function: Any) -> str:
     shown = inspect.signature(function)
     parameters = [parameter for name, parameter in shown.parameters.items() if name != "self"]
-    return str(shown.replace(parameters=parameters)).replace("'", "")
+    return re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(shown.replace(parameters=parameters)))  # annotations are strings
 
 
 def _text(documented: Any) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import meanwhile
 from tests.servers.farm import Farm
 from tests.servers.sshd import PROGRAM, SSHD
 
@@ -29,6 +30,15 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _forbid_skip(report)
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    """What a test does beside a run ends with the test, and fails it."""
+    try:
+        return (yield)
+    finally:
+        meanwhile.end()
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
@@ -76,6 +86,18 @@ def hosts(standing_hosts: list[SSHD]) -> list[SSHD]:
     for host in standing_hosts:
         host.reset()
     return standing_hosts
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk with 1 MB of room."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to mount a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import cast
 
 from blocks.compute import ComputeResource
 from blocks.storage import StorageResource
-from flows import engine, resources
+from flows import engine, references
 from flows.ledger import Ledger
+from flows.proposal import Proposal
 from flows.request import RunRequest
 from flows.view import View
 from tests import elastic
@@ -28,11 +28,10 @@ def main() -> None:
     record = ledger.run(run_id)
     assert record is not None
     request = RunRequest.model_validate_json(record.request)
-    compute = cast(ComputeResource, resources.load(request.compute))
-    output = cast(StorageResource, resources.load(request.output.storage))
-    with engine.controlled(
-        ledger, record, connector(Path(folder), main_script.read_text()), compute, None, output, View()
-    ) as run:
+    compute = references.load(request.compute, ComputeResource)
+    output = references.load(request.output.storage, StorageResource)
+    proposal = Proposal(request, connector(Path(folder), main_script.read_text()), compute, None, output)
+    with engine.controlled(ledger, record, proposal, View()) as run:
         engine.drive(run, engine.execute)
     # Not what wait4 tells of a child: that counts the memory of the process that made it, too.
     sys.stdout.write(re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[0])

@@ -101,7 +101,9 @@ class Provider:
             server.start()
             _started.append(server)
             known = {"destination": f"lab@{server.address}:{server.port}", "key": server.host_key_line}
-            record.write_text(json.dumps({**known, "process": server.power}))
+            draft = self.folder / "draft"
+            draft.write_text(json.dumps({**known, "process": server.power}))
+            draft.replace(record)
             with (self.folder / "calls").open("a") as calls:
                 calls.write(f"started {name}\n")
         return name

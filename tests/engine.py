@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from blocks.compute import ComputeResource, UnixCompute
+from blocks.curation.resource import CurationResource
 from blocks.job import JobRequest
 from blocks.storage import LocalStorage, StorageResource
-from flows import engine, resources
+from flows import engine, references
 from flows.connector import SmartConnector
 from flows.ledger import Ledger, RunRecord
 from flows.ledger.records import PayloadTask
-from flows.request import Reliability, RunRequest, plain
+from flows.proposal import Proposal
+from flows.request import Reliability, ResourceReference, RunRequest, plain
 from flows.result import RunResult
 from flows.run import Run
 from flows.sweep_map import SweepMap
-from flows.validation import Proposal
 from flows.view import Level, View
 from tests.servers.sshd import SSHD
 
@@ -47,6 +48,12 @@ class Lab:
         self.storage = LocalStorage(path=str(self.results))
         self.view = Recorder()
         self.round_trips: dict[str, int] = {}
+        self._connectors: dict[str, SmartConnector] = {}
+
+    def find(self, name: str, folder: str) -> SmartConnector:
+        """The connector of a run, as it was asked for."""
+        del folder
+        return self._connectors[name]
 
     def request(  # noqa: PLR0913 -- one for each thing that is chosen at run time
         self,
@@ -61,22 +68,27 @@ class Lab:
         reliability: Reliability | None = None,
         cache: bool = False,
         job: JobRequest | None = None,
+        curation: CurationResource | None = None,
+        experiment: str = "",
     ) -> Proposal:
         """What is asked for; raises InvalidRequest when it can't be."""
         output = output or self.storage
+        self._connectors[connector.name] = connector
         request = RunRequest(
             connector=connector.name,
             inputs=plain(connector.Inputs.model_validate(dict(inputs or {})).model_dump()),
-            compute=resources.reference(compute),
-            output=resources.location(output, ""),
-            input=resources.location(input, "") if input is not None else None,
+            compute=references.reference(compute),
+            output=references.location(output, ""),
+            input=references.location(input, "") if input is not None else None,
             sweep=SweepMap(dict(sweep)) if sweep is not None else None,
             max_iterations=max_iterations or connector.max_iterations,
             reliability=reliability or Reliability(),
             cache=cache,
             job=job or JobRequest(),
+            curation=_reference(curation) if curation is not None else None,
+            experiment=experiment,
         )
-        proposal = Proposal(request, connector, compute, input, output)
+        proposal = Proposal(request, connector, compute, input, output, curation)
         engine.validate(proposal)
         return proposal
 
@@ -90,8 +102,7 @@ class Lab:
 
     def drive(self, record: RunRecord, proposal: Proposal) -> RunResult:
         """Take the run to its end, as a controller does."""
-        arguments = (proposal.connector, proposal.compute, proposal.input_storage, proposal.output_storage, self.view)
-        with engine.controlled(self.ledger, record, *arguments) as run:
+        with engine.controlled(self.ledger, record, proposal, self.view) as run:
             self.run: Run = run
             try:
                 return engine.drive(run, engine.execute)
@@ -112,6 +123,11 @@ class Lab:
         return self.ledger.tasks(result.run_id)
 
 
+def _reference(curation: CurationResource) -> ResourceReference:
+    """As if it was saved, which without a Prefect server it can't be."""
+    return ResourceReference(slug=curation.get_block_type_slug(), name="lab")
+
+
 def unix(*hosts: SSHD, **settings: Any) -> UnixCompute:
     """The hosts as one compute resource."""
     return UnixCompute(
@@ -123,7 +139,7 @@ def unix(*hosts: SSHD, **settings: Any) -> UnixCompute:
     )
 
 
-def left_on(host: SSHD, seconds: float = 3.0) -> list[str]:
+def left_on(host: SSHD, seconds: float = 60.0) -> list[str]:
     """What still runs on a host, after giving a sleeping loop the time to notice that it is over."""
     deadline = time.monotonic() + seconds
     while (left := host.processes()) and time.monotonic() < deadline:

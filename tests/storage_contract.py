@@ -128,10 +128,22 @@ class StorageContract:
         assert storage.exists("deep/er")
         assert storage.list("deep/er") == ["run.json"]
 
+    def test_one_file_is_read_by_itself_as_often_as_it_is_asked_for(self, storage: StorageResource) -> None:
+        storage.store("a/tree", TREE)
+        for _ in range(2):
+            assert b"".join(storage.blocks("a/tree/data/raw")) == bytes(range(256))
+        assert b"".join(storage.blocks("a/tree/data/empty file")) == b""
+        assert b"".join(storage.blocks("a/tree/latest")) == bytes(range(256))
+
     def test_what_is_missing_is_said_to_be(self, storage: StorageResource) -> None:
         storage.write("here", b"")
         assert not storage.exists("gone")
-        for ask in (storage.read, storage.list, lambda path: next(storage.tree(path), None)):
+        for ask in (
+            storage.read,
+            storage.list,
+            lambda path: next(storage.tree(path), None),
+            lambda path: next(storage.blocks(path), None),
+        ):
             with pytest.raises(NotFound, match="gone"):
                 ask("gone")
 
@@ -229,5 +241,6 @@ class StorageContract:
         storage.store("big", [Entry("zeros", "file", size=LARGE, content=Zeros()), folder("after")])
         (_, large) = storage.tree("big")
         assert sum(len(block) for block in large.blocks()) == LARGE
+        assert sum(len(block) for block in storage.blocks("big/zeros")) == LARGE
         storage.remove("big")
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024  # KB

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, cast
 
 from libcloud.compute.providers import get_driver
@@ -29,12 +30,6 @@ class AnyProvider(Provider):
         except (AttributeError, ImportError) as error:
             raise InvalidRequest(f"apache-libcloud knows no provider {provider!r}; its documentation lists them") from error
         self._provider = provider
-        takes = inspect.signature(self._kind.create_node).parameters
-        self._user_data = next((name for name in _USER_DATA if name in takes), None)
-        if self._user_data is None:
-            raise InvalidRequest(
-                f"machines of {provider} can't be told which host key to show: its driver in apache-libcloud takes no user data"
-            )
         secrets = [secret.get_secret_value()] if secret is not None else []
         self._account = Account(provider, lambda: self._kind(*([key] if key else []), *secrets, **options))
 
@@ -44,6 +39,12 @@ class AnyProvider(Provider):
 
     def problems(self, wish: Wish) -> list[str]:
         found: list[str] = []
+        if self._user_data is None:
+            found.append(
+                f"machines of {self.name} can't be told which host key to show: its driver in apache-libcloud takes no user data"
+            )
+        if not wish.zone and (where := self._takes.get("location")) is not None and where.default is where.empty:
+            found.append(f"zone: {self.name} has to be told where machines are made; name one of its locations")
         for look_up in (self._image, self._size, self._location):
             try:
                 look_up(wish)
@@ -57,12 +58,12 @@ class AnyProvider(Provider):
     def size(self, wanted: str) -> Size:
         size = self._named("size", wanted, self._account.ask("list_sizes"))
         processors = getattr(size, "vcpus", None) or size.extra.get("vcpus") or size.extra.get("cpu") or 0
-        return Size(str(size.id), str(size.name), int(processors))
+        return Size(str(size.name), int(processors))
 
     def quota(self) -> Quota | None:
         return None
 
-    def prepare(self, run: str, tags: Mapping[str, str], public_key: str, wish: Wish) -> None:
+    def prepare(self, run: str, named: Mapping[str, str], public_key: str, wish: Wish) -> None:
         """Nothing: machines get the key by their user data."""
 
     def make(self, order: MachineOrder) -> Machine:
@@ -71,7 +72,7 @@ class AnyProvider(Provider):
         asked[str(self._user_data)] = order.user_data
         if (location := self._location(order.wish)) is not None:
             asked["location"] = location
-        if "ex_metadata" in inspect.signature(self._kind.create_node).parameters:
+        if "ex_metadata" in self._takes:
             asked["ex_metadata"] = dict(order.tags)
 
         def once(driver: Any) -> Any:
@@ -102,6 +103,15 @@ class AnyProvider(Provider):
         named = [_tags(node) for node in nodes]
         return {each[tags.RUN] for each in named if each.get(tags.INSTALLATION) == installation and tags.RUN in each}
 
+    @cached_property
+    def _takes(self) -> Mapping[str, inspect.Parameter]:
+        """What its driver takes for a new machine; which driver that is, of several versions, is seen when there is one."""
+        return self._account.carry_out(lambda driver: inspect.signature(driver.create_node).parameters)
+
+    @property
+    def _user_data(self) -> str | None:
+        return next((name for name in _USER_DATA if name in self._takes), None)
+
     def _image(self, wish: Wish) -> Any:
         return self._named("image", wish.image, self._account.ask("list_images"))
 
@@ -115,7 +125,7 @@ class AnyProvider(Provider):
 
     def _named(self, setting: str, wanted: str, there: list[Any]) -> Any:
         for thing in there:
-            if wanted in (str(thing.id), str(thing.name)):
+            if wanted in (str(thing.id), str(thing.name), str(thing.extra.get("slug"))):
                 return thing
         raise NotFound(f"{setting}: {self.name} has no {setting} {wanted!r}; there are {len(there)} others")
 

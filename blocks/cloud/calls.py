@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import re
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -12,23 +10,29 @@ import requests
 from libcloud.common.exceptions import BaseHTTPError
 from libcloud.common.types import InvalidCredsError, LibcloudError, MalformedResponseError
 
-from blocks.errors import AuthenticationRefused, CommandFailed, Refused, ResourceError, Unreachable
+from blocks.errors import AuthenticationRefused, CommandFailed, InvalidRequest, Refused, ResourceError, Unreachable
+from blocks.patience import Patience, Unreached
 
 TIMEOUT = 30.0  # seconds of one request
-PATIENCE = 90.0  # seconds in which a call is repeated
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 8.0  # seconds
 _PASSING = re.compile(r"RequestLimitExceeded|Throttl")  # EC2 says so with other codes too
 _LASTING = re.compile(r"Insufficient\w*Capacity|InsufficientFreeAddresses")  # what EC2 says with the code of a server's fault
+_EXPIRED = re.compile(r"RequestExpired|ExpiredToken")  # of credentials that hold for some hours; with status 400
 _UNAUTHORIZED, _TOO_MANY, _SERVER_FAULT = 401, 429, 500  # RFC 9110, RFC 6585
 
 
 class Account:
-    """Drivers of libcloud for one account. A driver serves one call at a time, so there are as many as calls at once."""
+    """Drivers of libcloud for one account. A driver serves one call at a time, so there are as many as calls at once.
+
+    Args:
+        name: of the account, for people.
+        driver: makes one, with the credentials as they are at the time.
+    """
 
     def __init__(self, name: str, driver: Callable[[], Any]) -> None:
         self.name = name
         self._make = driver
         self._idle: list[Any] = []
+        self._patience = Patience()
 
     def ask(self, method: str, *given: Any, **named: Any) -> Any:
         """What a method of the driver answers. Raises what ``carry_out`` does."""
@@ -40,23 +44,31 @@ class Account:
         Raises:
             AuthenticationRefused: the credentials are not accepted.
             Refused: the provider will not do it, in its own words.
-            Unreachable: it could not be asked, or had no time, for PATIENCE seconds.
+            Unreachable: it could not be asked, or had no time, for as long as there is patience.
             CommandFailed: its answer can't be understood.
         """
-        deadline = time.monotonic() + PATIENCE
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                return self._once(call)
-            except ResourceError as error:
-                if not isinstance(error, Unreachable) or time.monotonic() + pause > deadline:
-                    raise
-            time.sleep(pause * random.uniform(0.5, 1.5))
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        return self._patience(lambda: self._once(call))
 
     def _once(self, call: Callable[[Any], Any]) -> Any:
         try:
-            driver = self._idle.pop() if self._idle else self._make()
+            idle = self._idle.pop()
+        except IndexError:
+            return self._with(self._new, call)
+        try:
+            return self._with(lambda: idle, call)
+        except AuthenticationRefused:
+            self._idle.clear()
+            return self._with(self._new, call)  # its credentials may have been others, or have expired since
+
+    def _new(self) -> Any:
+        try:
+            return self._make()
+        except InvalidRequest as error:  # where they are written, they are no more
+            raise AuthenticationRefused(f"there are no credentials for {self.name} any more: {error}") from error
+
+    def _with(self, given: Callable[[], Any], call: Callable[[Any], Any]) -> Any:
+        try:
+            driver = given()
             answer = call(driver)
         except ResourceError:
             raise
@@ -83,7 +95,7 @@ def _sentence(error: Exception, provider: str) -> Exception:  # noqa: PLR0911 --
         case requests.exceptions.Timeout():
             return Unreachable(f"{provider} did not answer in {TIMEOUT:g} s")
         case requests.exceptions.RequestException() | OSError():
-            return Unreachable(f"{provider} can't be reached; check the address of its API, and the network")
+            return Unreached(f"{provider} can't be reached; check the address of its API, and the network")
         case LibcloudError():
             return Refused(f"{provider}: {said(error)}")
         case _:
@@ -93,7 +105,7 @@ def _sentence(error: Exception, provider: str) -> Exception:  # noqa: PLR0911 --
 def _of_answer(code: int, words: str, provider: str) -> ResourceError:
     if (code == _TOO_MANY or code >= _SERVER_FAULT or _PASSING.search(words)) and not _LASTING.search(words):
         return Unreachable(f"{provider} is busy or out of order: {words or f'it answered with {code}'}")
-    if code == _UNAUTHORIZED:
+    if code == _UNAUTHORIZED or _EXPIRED.search(words):
         return AuthenticationRefused(f"{provider} does not accept the credentials ({words}); check them")
     return Refused(f"{provider}: {words or f'it answered with {code}'}")
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlsplit
 
-from libcloud.compute.providers import get_driver
-from libcloud.compute.types import Provider as Driver
-from pydantic import SecretStr
-
-from blocks.cloud import caller, tags
-from blocks.cloud.calls import TIMEOUT, Account
+from blocks.cloud import tags
+from blocks.cloud.calls import Account
 from blocks.cloud.ec2_catalogue import EC2Catalogue
+from blocks.cloud.ec2_driver import AccessKey, EC2Place
+from blocks.cloud.ec2_group import EC2Group
+from blocks.cloud.ec2_lag import once_known
 from blocks.cloud.ec2_query import bearing, items, query, tagged, texts, those
 from blocks.cloud.machine import Machine, MachineState, Size, Wish
 from blocks.cloud.provider import MachineOrder, Provider, Quota
-from blocks.errors import InvalidRequest, Refused, Unreachable
-from blocks.mistakes import suggestion
+from blocks.errors import Refused, Unreachable
 
 _STATES: dict[str, MachineState] = {
     "pending": "coming",
@@ -29,45 +27,24 @@ _STATES: dict[str, MachineState] = {
     "stopped": "failed",
     "terminated": "gone",
 }
+_BEYOND_LIMIT = (
+    "{name} does not allow this account as many processors at once as one more {size} has; lower maximum, or ask Amazon for more "
+    "in its console under Service Quotas, Amazon EC2 ({error})"
+)
 
 
 class EC2Provider(Provider):
     """An account in one region."""
 
-    def __init__(self, access_key: str, secret: SecretStr, token: SecretStr | None, region: str, endpoint: str) -> None:
-        kind: Any = get_driver(Driver.EC2)
-        regions = list(kind.list_regions())
-        if region not in regions:
-            raise InvalidRequest(f"there is no region {region!r}; {suggestion(region, 'region', regions)}")
-        place = urlsplit(endpoint)
-        if endpoint and (place.scheme not in ("http", "https") or not place.hostname):
-            raise InvalidRequest(f"the endpoint {endpoint!r} is no URL, such as https://ec2.example.org:8773/")
-        self._region = region
-        self._endpoint = place
-        self._account = Account(self.name, lambda: self._driver(kind, access_key, secret, token))
+    def __init__(self, login: Callable[[], AccessKey], place: EC2Place) -> None:
+        self._place = place
+        self._account = Account(place.name, lambda: place.driver(login()))
         self._catalogue = EC2Catalogue(self._account)
-
-    def _driver(self, kind: Any, access_key: str, secret: SecretStr, token: SecretStr | None) -> Any:
-        elsewhere: dict[str, Any] = {}
-        if self._endpoint.hostname:
-            secure = self._endpoint.scheme == "https"
-            port = self._endpoint.port or (443 if secure else 80)
-            elsewhere = {"host": self._endpoint.hostname, "port": port, "secure": secure}
-        driver = kind(
-            access_key,
-            secret.get_secret_value(),
-            region=self._region,
-            token=token.get_secret_value() if token else None,
-            signature_version="4",
-            timeout=TIMEOUT,
-            **elsewhere,
-        )
-        driver.path = self._endpoint.path or "/"
-        return driver
+        self._own_group = EC2Group(self._account, self._catalogue, place)
 
     @property
     def name(self) -> str:
-        return f"EC2 at {self._endpoint.netloc}" if self._endpoint.netloc else f"EC2 in {self._region}"
+        return self._place.name
 
     def problems(self, wish: Wish) -> list[str]:
         return self._catalogue.problems(wish)
@@ -76,6 +53,9 @@ class EC2Provider(Provider):
         return self._catalogue.size(wanted)
 
     def quota(self) -> Quota | None:
+        """Of clouds that speak EC2's protocol: what Amazon itself says there has nothing to do with its limits any more."""
+        if self._place.is_amazons:
+            return None
         answer = query(self._account, "DescribeAccountAttributes", {"AttributeName.1": "max-instances"})
         most = next((text for text in texts(answer, "attributeValue") if text.isdigit()), None)
         if most is None:
@@ -85,10 +65,10 @@ class EC2Provider(Provider):
         left = max(0, int(most) - running)
         return Quota(left, f"{left} more machines may be made ({running} of {most} are there)")
 
-    def prepare(self, run: str, tags: Mapping[str, str], public_key: str, wish: Wish) -> None:
-        self._import_key(run, tags, public_key)
+    def prepare(self, run: str, named: Mapping[str, str], public_key: str, wish: Wish) -> None:
+        self._import_key(run, named, public_key)
         if not wish.security_groups:
-            self._make_group(run, tags, wish)
+            self._own_group.make(run, named, wish)
 
     def make(self, order: MachineOrder) -> Machine:
         wish = order.wish
@@ -104,7 +84,7 @@ class EC2Provider(Provider):
             "ex_terminate_on_shutdown": not wish.spot,  # spot machines are terminated in any case, and can't be asked to be
             "ex_spot": wish.spot,
         }
-        groups = self._catalogue.groups(wish) or [self._own_group(order.run)]
+        groups = self._catalogue.groups(wish) or [self._own_group.of(order.run)]
         if subnet is not None:
             asked |= {"ex_subnet": subnet, "ex_security_group_ids": [group.id for group in groups]}
             asked["ex_assign_public_ip"] = not wish.private_address
@@ -114,11 +94,13 @@ class EC2Provider(Provider):
             asked["ex_blockdevicemappings"] = [self._catalogue.disk(asked["image"].id, wish.disk)]
         zone = self._catalogue.zone(wish)
         try:
-            node = self._account.ask("create_node", location=zone, **asked)
+            node = once_known(partial(self._account.ask, "create_node", location=zone, **asked))
         except Refused as error:
+            if "VcpuLimitExceeded" in str(error):
+                raise Refused(_BEYOND_LIMIT.format(name=self.name, size=wish.size, error=error)) from error
             if "IdempotentParameterMismatch" not in str(error):
                 raise
-            return next(machine for machine in self.machines(order.run) if machine.host == order.host)
+            return self._asked_before(order)
         return _machine(node)
 
     def machines(self, run: str) -> list[Machine]:
@@ -126,11 +108,11 @@ class EC2Provider(Provider):
         return [machine for machine in there if machine.run == run]  # not every cloud heeds filters
 
     def settle(self, machine: Machine, order: MachineOrder) -> Machine:
-        node = self._account.ask("list_nodes", ex_node_ids=[machine.id])[0]
+        node = once_known(partial(self._account.ask, "list_nodes", ex_node_ids=[machine.id]))[0]
         devices: list[dict[str, Any]] = node.extra.get("block_device_mapping") or []
         disks = [str(each["ebs"]["volume_id"]) for each in devices if each.get("ebs")]
         for disk in disks:
-            self._account.ask("ex_create_tags", SimpleNamespace(id=disk), dict(order.tags))
+            once_known(partial(self._account.ask, "ex_create_tags", SimpleNamespace(id=disk), dict(order.tags)))
         if not order.wish.floating_pool:
             return _machine(node)
         return self._with_floating_address(_machine(node), order)
@@ -153,7 +135,7 @@ class EC2Provider(Provider):
         for key in self._account.ask("list_key_pairs"):
             if key.name == tags.name_of(run):
                 self._remove(left, f"key pair {key.name}", "DeleteKeyPair", {"KeyName": key.name})
-        for group in self._catalogue.found_groups("group-name", tags.name_of(run)):
+        for group in self._catalogue.found_groups({"group-name": tags.name_of(run)}):
             self._remove(left, f"security group {group.name}", "DeleteSecurityGroup", {"GroupId": group.id})
         return left
 
@@ -168,10 +150,11 @@ class EC2Provider(Provider):
             found |= {each[tags.RUN] for each in things if each.get(tags.INSTALLATION) == installation}
         return found
 
-    def _own_group(self, run: str) -> Any:
-        for group in self._catalogue.found_groups("group-name", tags.name_of(run)):
-            return group
-        raise Unreachable(f"{self.name} does not know the security group of the run yet")
+    def _asked_before(self, order: MachineOrder) -> Machine:
+        for machine in self.machines(order.run):
+            if machine.host == order.host:
+                return machine
+        raise Unreachable(f"{self.name} was asked for {order.host} before, and does not list it yet")
 
     def _addresses(self, named: Mapping[str, str]) -> list[Any]:
         """The elastic addresses with these tags, as XML. That they have them is looked at: not every cloud heeds filters."""
@@ -196,31 +179,6 @@ class EC2Provider(Provider):
                 raise
             query(self._account, "DeleteKeyPair", name)  # another controller's, whose seed may have been another
             query(self._account, "ImportKeyPair", asked)
-
-    def _make_group(self, run: str, tags_: Mapping[str, str], wish: Wish) -> None:
-        subnet = self._catalogue.subnet(wish)
-        name = tags.name_of(run)
-        asked = {"GroupName": name, "GroupDescription": f"SSH to the machines of Chiminey's run {run}"}
-        if subnet is not None:
-            asked["VpcId"] = subnet.extra["vpc_id"]
-        try:
-            query(self._account, "CreateSecurityGroup", asked | bearing("security-group", tags_))
-        except Refused as error:
-            if "Duplicate" not in str(error):
-                raise
-        group = self._own_group(run)
-        port = wish.ssh_port
-        for network in wish.ssh_from or (self._caller(),):
-            try:
-                self._account.ask("ex_authorize_security_group_ingress", group.id, port, port, cidr_ips=[network])
-            except Refused as error:
-                if "Duplicate" not in str(error):
-                    raise
-
-    def _caller(self) -> str:
-        if self._endpoint.hostname:
-            return caller.towards(self._endpoint.hostname, self._endpoint.port or 443)
-        return caller.on_the_internet()
 
     def _with_floating_address(self, machine: Machine, order: MachineOrder) -> Machine:
         """A machine with an elastic address: the one that was made for it, or a new one."""

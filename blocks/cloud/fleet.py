@@ -11,18 +11,11 @@ from dataclasses import dataclass, replace
 from pydantic import SecretStr
 
 from blocks.cloud import tags, user_data
+from blocks.cloud.boot import Boot
 from blocks.cloud.keys import RunKeys
 from blocks.cloud.machine import Machine, Wish
 from blocks.cloud.provider import MachineOrder, Provider
-from blocks.errors import (
-    AuthenticationRefused,
-    ChimineyError,
-    CommandFailed,
-    HostKeyRefused,
-    ResourceError,
-    RunCancelled,
-    Unreachable,
-)
+from blocks.errors import ChimineyError, CommandFailed, ResourceError, RunCancelled
 from blocks.host import Host
 from blocks.label import RunLabel
 from blocks.transport.ssh import SSHTransport
@@ -31,24 +24,9 @@ from blocks.transport.ssh_access import SSHAccess
 SSH_PORT = 22
 POLL_SECONDS = 2.0  # between two looks at machines that come or go
 DESTROY_LIMIT = 240.0  # seconds until the provider must have seen everything off
+END_AGAIN_SECONDS = 15.0  # after which a machine that is still there is ended once more
 UNSURE_SECONDS = 10.0  # in which a machine that was asked for by a controller that died may still turn up
 FATE_SECONDS = 5.0  # in which what the provider said of machines is taken for true
-REFUSALS_SECONDS = 30.0  # in which a machine that starts may not yet have the keys that it was given
-_CLOUD_INIT = """
-command -v cloud-init >/dev/null 2>&1 || exit 0
-for _ in 1 2 3 4 5 6 7 8; do
-    status=$(cloud-init status 2>/dev/null)
-    case $status in
-    *error*)
-        cloud-init status --long >&2
-        exit 1
-        ;;
-    *running* | *"not "*) sleep 1 ;;
-    *) exit 0 ;;
-    esac
-done
-echo "$status"
-"""  # "running" and "not started" (or "not run") are followed by "done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +61,7 @@ class Fleet:
         self._being_made = 0
         self._looked = 0.0
         self._seen: list[Machine] = []
+        self._ended: dict[str, float] = {}  # when, by the machine's id
 
     def make(self, host: Host, label: RunLabel) -> Host:
         """Ask for the machine that is to be this host."""
@@ -93,11 +72,11 @@ class Fleet:
 
     def ready(self, host: Host, label: RunLabel, stopped: Callable[[], bool]) -> Host:
         """Wait until the machine runs, answers over SSH with the key that it was given, and cloud-init is done with it."""
-        deadline = time.monotonic() + self._terms.boot_limit
-        machine = self._running(host, deadline, stopped)
-        machine = self._addressed(self._provider.settle(machine, self._order(host, label)), host, deadline, stopped)
+        boot = Boot(self._terms.boot_limit, stopped)
+        machine = self._running(host, boot)
+        machine = self._addressed(self._provider.settle(machine, self._order(host, label)), host, boot)
         host = replace(host, machine=machine.id, address=self._destination(machine))
-        self._let_in(host, deadline, stopped)
+        boot.let_in(self.transport(host))
         return host
 
     def transport(self, host: Host) -> SSHTransport:
@@ -115,14 +94,11 @@ class Fleet:
 
     def fate(self, host: Host) -> str:
         """What the provider says of a machine that is no more; empty while it says that it runs, or nothing."""
-        with self._looking:
-            if time.monotonic() - self._looked > FATE_SECONDS:
-                try:
-                    self._seen = self._provider.machines(self._run)
-                except ResourceError:
-                    return ""  # a provider that is away as well proves nothing
-                self._looked = time.monotonic()
-            found = next((machine for machine in self._seen if machine.host == host.id), None)
+        try:
+            there = self._listed(FATE_SECONDS)
+        except ResourceError:
+            return ""  # a provider that is away as well proves nothing
+        found = next((machine for machine in there if machine.host == host.id), None)
         if found is None:
             return "the provider knows no such machine any more"
         return found.reason or "the provider says that it is gone" if found.state in ("gone", "failed") else ""
@@ -160,12 +136,15 @@ class Fleet:
         return [machine for machine in self._provider.machines(self._run) if machine.state != "gone"]
 
     def _end(self, machines: Sequence[Machine]) -> None:
-        """All at once: one call each, and none waits for another."""
+        """All at once: one call each, and none waits for another. Those that were ended a moment ago are left alone."""
+        long_ago = time.monotonic() - END_AGAIN_SECONDS
+        machines = [machine for machine in machines if self._ended.get(machine.id, long_ago) <= long_ago]
         failures: list[ChimineyError] = []
 
         def end(machine: Machine) -> None:
             try:
                 self._provider.end(machine)
+                self._ended[machine.id] = time.monotonic()
             except ChimineyError as error:
                 failures.append(error)
 
@@ -219,20 +198,20 @@ class Fleet:
         )
         return MachineOrder(self._run, host.id, tags.of_host(label, self._terms.lifetime, host.id), text, self._terms.wish)
 
-    def _running(self, host: Host, deadline: float, stopped: Callable[[], bool]) -> Machine:
+    def _running(self, host: Host, boot: Boot) -> Machine:
         """The machine, once its provider says that it runs."""
         while True:
-            found = next((machine for machine in self._listed() if machine.host == host.id), None)
+            found = next((machine for machine in self._listed(POLL_SECONDS / 2) if machine.host == host.id), None)
             if found is not None and found.state == "running":
                 return found
             if found is not None and found.state in ("gone", "failed"):
                 raise CommandFailed(f"{self._provider.name} made {found.id} and gave it up: {found.reason or found.state}")
-            self._wait(deadline, stopped, f"{self._provider.name} has not started it")
+            boot.wait(f"{self._provider.name} has not started it")
 
-    def _addressed(self, machine: Machine, host: Host, deadline: float, stopped: Callable[[], bool]) -> Machine:
+    def _addressed(self, machine: Machine, host: Host, boot: Boot) -> Machine:
         while not machine.address(self._terms.wish):
-            self._wait(deadline, stopped, f"{self._provider.name} has given it no address")
-            machine = self._running(host, deadline, stopped)
+            boot.wait(f"{self._provider.name} has given it no address")
+            machine = self._running(host, boot)
         return machine
 
     def _destination(self, machine: Machine) -> str:
@@ -240,40 +219,11 @@ class Fleet:
         host = f"[{address}]" if ":" in address else address
         return f"{self._terms.username}@{host}" + ("" if port == SSH_PORT else f":{port}")
 
-    def _listed(self) -> list[Machine]:
-        """The machines of the run; one look of the provider's serves all threads that wait."""
+    def _listed(self, age: float) -> list[Machine]:
+        """The machines of the run as they were at most so many seconds ago; one look at the provider serves all threads."""
         asked = time.monotonic()
         with self._looking:
-            if self._looked < asked - POLL_SECONDS / 2:
+            if self._looked < asked - age:
                 self._seen = self._provider.machines(self._run)
                 self._looked = time.monotonic()
             return self._seen
-
-    def _let_in(self, host: Host, deadline: float, stopped: Callable[[], bool]) -> None:
-        transport = self.transport(host)
-        refused = 0.0
-        try:
-            while True:
-                trouble = "cloud-init is still at work on it"
-                try:
-                    if not transport.run(_CLOUD_INIT):
-                        return
-                except (AuthenticationRefused, HostKeyRefused) as error:
-                    refused = refused or time.monotonic()
-                    if time.monotonic() - refused > REFUSALS_SECONDS:
-                        raise
-                    trouble = str(error)
-                except Unreachable as error:
-                    trouble = f"it can't be reached over SSH ({error})"
-                except CommandFailed as error:
-                    raise CommandFailed(f"cloud-init failed on it: {error}") from error
-                self._wait(deadline, stopped, trouble)
-        finally:
-            transport.close()
-
-    def _wait(self, deadline: float, stopped: Callable[[], bool], trouble: str) -> None:
-        if stopped():
-            raise RunCancelled("nobody waits for this machine any more")
-        if time.monotonic() > deadline:
-            raise CommandFailed(f"{trouble}, {self._terms.boot_limit:g} s after it was asked for")
-        time.sleep(min(POLL_SECONDS / 2, max(0.05, deadline - time.monotonic())))

@@ -12,12 +12,13 @@ import secrets
 import struct
 import textwrap
 from contextlib import suppress
-from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
+
+from blocks.home import home
 
 _KIND = b"ssh-ed25519"
 _LENGTH = 32  # bytes of an Ed25519 private key, RFC 8032
@@ -70,12 +71,12 @@ def _string(content: bytes) -> bytes:
 
 def _own_seed() -> bytes:
     """The secret in the user's own folder; the first who needs it makes it."""
-    home = Path(os.environ.get("CHIMINEY_HOME", "~/.chiminey")).expanduser()
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new = home / f"cloud.secret.{secrets.token_hex(4)}"
+    folder = home()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = folder / f"cloud.secret.{secrets.token_hex(4)}"
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as target:
         target.write(secrets.token_urlsafe(_LENGTH))
     with suppress(FileExistsError):
-        os.link(new, home / "cloud.secret")  # whole, or not at all
+        os.link(new, folder / "cloud.secret")  # whole, or not at all
     new.unlink()
-    return (home / "cloud.secret").read_bytes()
+    return (folder / "cloud.secret").read_bytes()

@@ -12,7 +12,6 @@ MachineState = Literal["coming", "running", "failed", "gone"]  # failed: it is s
 class Size:
     """A kind of machine that a provider offers."""
 
-    id: str
     name: str
     processors: int  # 0: the provider does not tell
 

@@ -55,8 +55,8 @@ class Provider(ABC):
         """What the account may still make; None when the provider does not tell."""
 
     @abstractmethod
-    def prepare(self, run: str, tags: Mapping[str, str], public_key: str, wish: Wish) -> None:
-        """Make what the machines of a run have in common: a key pair and, where none is given, a security group."""
+    def prepare(self, run: str, named: Mapping[str, str], public_key: str, wish: Wish) -> None:
+        """Make what the machines of a run have in common, with tags: a key pair and, where none is given, a security group."""
 
     @abstractmethod
     def make(self, order: MachineOrder) -> Machine:
@@ -80,4 +80,4 @@ class Provider(ABC):
 
     @abstractmethod
     def runs(self, installation: str) -> set[str]:
-        """The runs of an installation of which machines are there."""
+        """The runs of an installation of which something is there: machines, or keys, groups and addresses for them."""

@@ -11,9 +11,14 @@ from blocks.errors import InvalidRequest
 
 _HEADER = "#cloud-config"
 _SCRIPT = "/var/lib/chiminey/user-data"
-_WATCHMAN = "/var/lib/chiminey/unattended"
 
-_UNATTENDED = """#!/bin/sh
+# Before anything else, and at every boot: user data of the user's own, or packages of the image's, may hang.
+_PATIENT_APT = """if [ -d /etc/apt/apt.conf.d ]; then
+    echo 'DPkg::Lock::Timeout "300";' >/etc/apt/apt.conf.d/99chiminey
+fi
+"""  # for many images update themselves when they start
+_WATCHMAN = """mkdir -p /var/lib/chiminey
+cat >/var/lib/chiminey/unattended <<'END'
 # Powers the machine off when nobody has been logged in over SSH for so many minutes: whoever made it may have gone away.
 minutes=0
 while [ "$minutes" -lt {limit} ]; do
@@ -22,10 +27,12 @@ while [ "$minutes" -lt {limit} ]; do
     if grep -aqs '^sshd[a-z-]*: [^ ]*@' /proc/[0-9]*/cmdline; then minutes=0; fi
 done
 exec shutdown -h now
+END
+nohup setsid sh /var/lib/chiminey/unattended >/dev/null 2>&1 </dev/null &
 """
 
 
-def compose(host_key: tuple[str, str], login_line: str, unattended_minutes: int, users: str = "") -> str:
+def compose(host_key: tuple[str, str], login_line: str, unattended_minutes: int, users: str) -> str:
     """The text of the user data.
 
     Args:
@@ -43,16 +50,14 @@ def compose(host_key: tuple[str, str], login_line: str, unattended_minutes: int,
         "ssh_keys": {"ed25519_private": private, "ed25519_public": public},
         "ssh_authorized_keys": [login_line],
         "disable_root": False,  # cloud images let in root by key only, and else turn it away
+        "bootcmd": [_PATIENT_APT, *([_WATCHMAN.format(limit=unattended_minutes)] if unattended_minutes else [])],
     }
-    files: list[dict[str, Any]] = []
-    commands: list[Any] = []
-    if unattended_minutes:
-        files.append(_program(_WATCHMAN, _UNATTENDED.format(limit=unattended_minutes)))
-        commands.append(f"nohup setsid {_WATCHMAN} >/dev/null 2>&1 </dev/null &")
+    own: dict[str, Any] = {}
     if users.startswith("#!"):
-        files.append(_program(_SCRIPT, users))
-        commands.append(_SCRIPT)
-    own = {name: each for name, each in (("write_files", files), ("runcmd", commands)) if each}
+        own = {
+            "write_files": [{"path": _SCRIPT, "permissions": "0755", "owner": "root:root", "content": users}],
+            "runcmd": [_SCRIPT],
+        }
     given = parsed(users) if users and not users.startswith("#!") else {}
     return f"{_HEADER}\n{yaml.safe_dump(_joined(config, given, own), sort_keys=False)}"
 
@@ -72,10 +77,6 @@ def parsed(text: str) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise InvalidRequest("user_data: the #cloud-config must hold names and values")
     return cast(dict[str, Any], loaded)
-
-
-def _program(path: str, text: str) -> dict[str, Any]:
-    return {"path": path, "permissions": "0755", "owner": "root:root", "content": text}
 
 
 def _joined(*parts: Mapping[str, Any]) -> dict[str, Any]:

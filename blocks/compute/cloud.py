@@ -14,10 +14,11 @@ from blocks.cloud.fleet import Fleet, Terms
 from blocks.cloud.machine import Wish
 from blocks.cloud.provider import Provider
 from blocks.cloud.user_data import parsed
-from blocks.compute.resource import ComputeResource, HostSession
+from blocks.compute.resource import ComputeResource
 from blocks.credentials import EC2Credentials, LibcloudCredentials, OpenStackCredentials
 from blocks.errors import InvalidRequest
 from blocks.host import Host
+from blocks.host_session import HostSession
 from blocks.job import JobRequest
 from blocks.label import RunLabel
 from blocks.remote.session import RunnerSession
@@ -176,8 +177,18 @@ class CloudCompute(ComputeResource):
         return self._provider.runs(installation)
 
     def problems(self, needs: JobRequest, asked: JobRequest) -> list[str]:
-        found = [*super().problems(needs, asked), *self._provider.problems(self._wish)]
+        found = [*super().problems(needs, asked), *self._without_way_in(), *self._provider.problems(self._wish)]
         return found or self._beyond_quota()
+
+    def _without_way_in(self) -> list[str]:
+        """What machines let in can't be found out here where others come to them than this machine."""
+        makes_group = not isinstance(self.credentials, LibcloudCredentials) and not self.security_groups
+        if not self.jump_hosts or self.ssh_from or not makes_group:
+            return []
+        return [
+            "ssh_from: machines are reached through jump hosts; name the network that they see the last one in, "
+            "such as ssh_from=192.0.2.7/32"
+        ]
 
     def _beyond_quota(self) -> list[str]:
         quota = self._provider.quota()
@@ -190,7 +201,7 @@ class CloudCompute(ComputeResource):
         return [f"{needed}, and the quota of {self._provider.name} does not allow for that: {quota.words}"]
 
     def check(self) -> list[str]:
-        wrong = self._provider.problems(self._wish)
+        wrong = [*self._without_way_in(), *self._provider.problems(self._wish)]
         if wrong:
             raise InvalidRequest(*wrong)
         size = self._provider.size(self.size)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import closing
 
 from pydantic import Field
 
-from blocks.compute.resource import ComputeResource, HostSession
+from blocks.compute.resource import ComputeResource
 from blocks.host import Host
+from blocks.host_session import HostSession
 from blocks.job import JobFields, JobRequest
 from blocks.scheduler.dialect import Dialect
 from blocks.scheduler.session import Cluster, SchedulerSession
 from blocks.transport.ssh import SSHTransport
 from blocks.transport.ssh_access import SSHAccess
+
+SILENCE_SECONDS = 300.0  # a scheduler that is busy, or whose jobs are being ended, may say nothing for minutes
 
 
 class ClusterCompute(ComputeResource, JobFields, SSHAccess):  # pyright: ignore[reportIncompatibleMethodOverride] -- Prefect's Block
@@ -61,7 +65,7 @@ class ClusterCompute(ComputeResource, JobFields, SSHAccess):  # pyright: ignore[
         return [Host(self.host, self.host)]
 
     def open(self, host: Host, run: str) -> HostSession:
-        transport = SSHTransport(host.address, self)
+        transport = SSHTransport(host.address, self, SILENCE_SECONDS)
         cluster = Cluster(self.dialect, self, self.at_once, self.latency, self.bootstrap_in_job)
         return SchedulerSession(transport, run, self.scratch, cluster)
 
@@ -73,13 +77,10 @@ class ClusterCompute(ComputeResource, JobFields, SSHAccess):  # pyright: ignore[
         return found
 
     def check(self) -> list[str]:
-        session = self.open(self.hosts_for(0)[0], "check")
-        try:
+        with closing(self.open(self.hosts_for(0)[0], "check")) as session:
             facts = session.probe()
-        finally:
-            session.close()
         return [
-            f"{self.host}: {facts.system}, {facts.free / 1e9:.1f} GB free in {facts.folder}",
+            f"{self.host}: {facts.described()}",
             *facts.notes,
             *self.problems(JobRequest(), JobRequest()),
         ]

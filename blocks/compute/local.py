@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import ClassVar
 
 from pydantic import Field
 
-from blocks.compute.resource import ComputeResource, HostSession
+from blocks.compute.resource import ComputeResource
 from blocks.host import Host
+from blocks.host_session import HostSession
 from blocks.remote.session import RunnerSession
 from blocks.transport.local import LocalTransport
 
@@ -29,9 +31,9 @@ class LocalCompute(ComputeResource):
         return RunnerSession(LocalTransport(), run, self.scratch)
 
     def check(self) -> list[str]:
-        facts = self.open(Host("local", "this machine"), "check").probe()
-        return [f"{facts.system}, {facts.processors} processors, {facts.free / 1e9:.1f} GB free in {facts.folder}"]
+        with closing(self.open(self.hosts_for(0)[0], "check")) as session:
+            return [session.probe().described()]
 
     @property
     def patience(self) -> float:
-        return 0.0
+        return 20.0  # in which it may come to itself: a payload may take all its processes or memory

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import ClassVar
 
 from pydantic import Field
 
-from blocks.compute.resource import ComputeResource, HostSession
+from blocks.compute.resource import ComputeResource
 from blocks.host import Host
+from blocks.host_session import HostSession
+from blocks.remote.scripts import folder_on
 from blocks.remote.session import RunnerSession
 from blocks.transport.ssh import SSHTransport
 from blocks.transport.ssh_access import SSHAccess
@@ -42,19 +45,13 @@ class UnixCompute(ComputeResource, SSHAccess):  # pyright: ignore[reportIncompat
         return [Host(address, address, self.slots) for address in dict.fromkeys(self.hosts)]
 
     def open(self, host: Host, run: str) -> HostSession:
-        return RunnerSession(SSHTransport(host.address, self), run, self.scratch)
+        return RunnerSession(SSHTransport(host.address, self), folder_on(host.address, run), self.scratch)
 
     def check(self) -> list[str]:
         lines: list[str] = []
         for host in self.hosts_for(0):
-            session = self.open(host, "check")
-            try:
-                facts = session.probe()
-            finally:
-                session.close()
-            lines.append(
-                f"{host.address}: {facts.system}, {facts.processors} processors, {facts.free / 1e9:.1f} GB free in {facts.folder}"
-            )
+            with closing(self.open(host, "check")) as session:
+                lines.append(f"{host.address}: {session.probe().described()}")
         return lines
 
     @property

@@ -1,4 +1,7 @@
-"""Credentials: accounts at the providers of clouds. A new kind is a module of its own here, and a word in ``KINDS``."""
+"""Credentials: accounts at the providers of clouds.
+
+A new kind is a module of its own here, and a word in ``KINDS`` and ``blocks.kinds``.
+"""
 
 from blocks.credentials.credentials import CloudCredentials
 from blocks.credentials.ec2 import EC2Credentials

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class CloudCredentials(Resource, ABC):
-    """An account at a provider. A new kind is a new module, and a word in ``KINDS``."""
+    """An account at a provider. A new kind is a new module, and a word in ``KINDS`` and ``blocks.kinds``."""
 
     @model_validator(mode="before")
     @classmethod

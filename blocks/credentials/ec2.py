@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import configparser
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import Field, SecretStr
 
@@ -15,11 +12,9 @@ from blocks.errors import InvalidRequest
 if TYPE_CHECKING:
     from blocks.cloud.provider import Provider
 
-_PROFILES = "~/.aws/credentials"  # AWS_SHARED_CREDENTIALS_FILE names another one, as for Amazon's own tools
-
 
 class EC2Credentials(CloudCredentials):
-    """An account at Amazon Web Services, by its access key, or by a profile of ``~/.aws/credentials``."""
+    """An account at Amazon Web Services, by its access key, or by a profile of Amazon's own tools."""
 
     _block_type_name = "EC2 Credentials"
     _block_type_slug = "ec2-credentials"
@@ -33,7 +28,7 @@ class EC2Credentials(CloudCredentials):
     profile: str = Field(
         default="",
         title="Profile",
-        description=f"Of the file {_PROFILES} on the machine that runs the connector, in the place of an access key.",
+        description="Of ~/.aws/credentials or ~/.aws/config, on the machine that runs the connector, in place of an access key.",
     )
     region: str = Field(default="us-east-1", title="Region", description="Where machines are made, such as eu-central-1.")
     endpoint: str = Field(
@@ -49,11 +44,17 @@ class EC2Credentials(CloudCredentials):
 
     def provider(self) -> Provider:
         from blocks.cloud.ec2 import EC2Provider
+        from blocks.cloud.ec2_driver import AccessKey, EC2Place
 
-        access_key, secret, token = self._keys()
-        return EC2Provider(access_key, secret, token, self.region, self.endpoint)
+        self.login()  # what is missing is told at once
+        return EC2Provider(lambda: AccessKey(*self.login()), EC2Place.of(self.region, self.endpoint))
 
-    def _keys(self) -> tuple[str, SecretStr, SecretStr | None]:
+    def login(self) -> tuple[str, SecretStr, SecretStr | None]:
+        """The access key, its secret and the session token, wherever they are.
+
+        Raises:
+            InvalidRequest: there are none.
+        """
         if self.profile:
             return _of_profile(self.profile)
         if not self.access_key or self.secret_key is None:
@@ -62,16 +63,16 @@ class EC2Credentials(CloudCredentials):
 
 
 def _of_profile(profile: str) -> tuple[str, SecretStr, SecretStr | None]:
-    path = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE", _PROFILES)).expanduser()
-    parser = configparser.ConfigParser(interpolation=None)
+    """What Amazon's own tools would use: keys, or what another program, a role or a single sign-on gives."""
+    import botocore.session  # pyright: ignore[reportMissingTypeStubs]
+    from botocore.exceptions import BotoCoreError, ClientError  # pyright: ignore[reportMissingTypeStubs]
+
     try:
-        parser.read_string(path.read_text(encoding="utf-8"))
-        section = parser[profile]
-        token = section.get("aws_session_token")
-        return section["aws_access_key_id"], SecretStr(section["aws_secret_access_key"]), SecretStr(token) if token else None
-    except OSError as error:
-        raise InvalidRequest(f"the profile {profile!r} can't be looked up: {path} can't be read ({error.strerror})") from error
-    except configparser.Error as error:
-        raise InvalidRequest(f"the profile {profile!r} can't be looked up: {path} is not written as it should be") from error
-    except KeyError as error:
-        raise InvalidRequest(f"{path} has no profile {profile!r} with an access key and its secret") from error
+        found = cast(Any, botocore.session).Session(profile=profile).get_credentials()
+        keys = found.get_frozen_credentials() if found is not None else None
+    except (BotoCoreError, ClientError) as error:
+        words = " ".join(str(error).split())
+        raise InvalidRequest(f"the profile {profile!r} can't be used, as Amazon's tools say: {words}") from error
+    if keys is None:
+        raise InvalidRequest(f"the profile {profile!r} has no access key, and nothing that gives one")
+    return str(keys.access_key), SecretStr(keys.secret_key), SecretStr(keys.token) if keys.token else None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class LibcloudCredentials(CloudCredentials):
-    """An account at a provider by its name in apache-libcloud, such as digitalocean, gce, vultr or exoscale."""
+    """An account at a provider by its name in apache-libcloud, such as digitalocean or vultr."""
 
     _block_type_name = "Libcloud Credentials"
     _block_type_slug = "libcloud-credentials"

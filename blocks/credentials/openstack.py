@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
-import yaml
 from pydantic import Field, SecretStr
 
+from blocks.cloud.openstack_login import OpenStackLogin, Reference
+from blocks.credentials.clouds_yaml import PLACES, login_of
 from blocks.credentials.credentials import CloudCredentials
 from blocks.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from blocks.cloud.openstack_login import OpenStackLogin
     from blocks.cloud.provider import Provider
-
-_CLOUDS = ("clouds.yaml", "~/.config/openstack/clouds.yaml", "/etc/openstack/clouds.yaml")  # where its own tools look
 
 
 class OpenStackCredentials(CloudCredentials):
@@ -39,14 +34,14 @@ class OpenStackCredentials(CloudCredentials):
     application_secret: SecretStr | None = Field(
         default=None, title="Application credential's secret", description="The secret that belongs to it."
     )
-    region: str = Field(default="", title="Region", description="Where the cloud has several.")
+    region: str = Field(default="", title="Region", description="Which of the cloud's; if empty, the only one.")
     cloud: str = Field(
         default="",
         title="Cloud",
         description="The name of a cloud in clouds.yaml, on the machine that runs the connector, in the place of all above.",
     )
     clouds_file: str = Field(
-        default="", title="clouds.yaml", description=f"Its path; if empty, the first there is of {', '.join(_CLOUDS)}."
+        default="", title="clouds.yaml", description=f"Its path; if empty, the first there is of {', '.join(PLACES)}."
     )
     authority_file: str = Field(
         default="", title="Certificate authority", description="The certificates by which the cloud's own one is verified."
@@ -66,80 +61,38 @@ class OpenStackCredentials(CloudCredentials):
     def provider(self) -> Provider:
         from blocks.cloud.openstack import OpenStackProvider
 
-        return OpenStackProvider(self._login())
+        return OpenStackProvider(self.login)
 
-    def _login(self) -> OpenStackLogin:
-        from blocks.cloud.openstack_login import OpenStackLogin
+    def login(self) -> OpenStackLogin:
+        """How to log in, wherever that is written.
 
+        Raises:
+            InvalidRequest: it is not, or not whole, each reason being told.
+        """
         if self.cloud:
-            return _of_cloud(self.cloud, self.clouds_file, self.region)
+            return login_of(self.cloud, self.clouds_file, self.region)
         missing = [] if self.auth_url else ["the OpenStack credentials have no auth_url; it is Keystone's address"]
+        user = application = Reference()
+        secret = None
         if self.application_credential and self.application_secret is not None:
-            key, secret, application = self.application_credential, self.application_secret, True
-        elif self.username and self.password is not None and self.project:
-            key, secret, application = self.username, self.password, False
-        else:
+            application, secret = Reference(id=self.application_credential), self.application_secret
+        elif self.username and self.project:
+            user, secret = Reference(name=self.username), self.password
+        if secret is None:
             missing.append(
                 "the OpenStack credentials need username, password and project, or application_credential and "
                 "application_secret, or the name of a cloud in clouds.yaml"
             )
-            raise InvalidRequest(*missing)
-        if missing:
+        if missing or secret is None:
             raise InvalidRequest(*missing)
         return OpenStackLogin(
             self.auth_url,
-            key,
             secret,
+            user,
+            Reference(name=self.user_domain),
+            Reference(name=self.project),
+            Reference(id=self.project_domain),
             application,
-            self.project,
-            self.user_domain,
-            self.project_domain,
             self.region,
-            self.authority_file,
+            authority_file=self.authority_file,
         )
-
-
-def _of_cloud(cloud: str, file: str, region: str) -> OpenStackLogin:
-    from blocks.cloud.openstack_login import OpenStackLogin
-
-    path = _found(file)
-    entry = _entry(path, cloud)
-    auth = {str(name): str(value) for name, value in dict(entry.get("auth") or {}).items()}
-    application = "application_credential_id" in auth
-    names = ("application_credential_id", "application_credential_secret") if application else ("username", "password")
-    absent = [name for name in ("auth_url", *names) if not auth.get(name)]
-    if absent:
-        raise InvalidRequest(f"the cloud {cloud!r} in {path} has no {' and no '.join(absent)}")
-    return OpenStackLogin(
-        auth["auth_url"],
-        auth[names[0]],
-        SecretStr(auth[names[1]]),
-        application,
-        auth.get("project_name", ""),
-        auth.get("user_domain_name") or auth.get("domain_name") or "Default",
-        auth.get("project_domain_id") or auth.get("domain_id") or "default",
-        region or str(entry.get("region_name") or ""),
-        str(entry.get("cacert") or ""),
-    )
-
-
-def _found(file: str) -> Path:
-    configured = file or os.environ.get("OS_CLIENT_CONFIG_FILE", "")
-    for path in (Path(each).expanduser() for each in ((configured,) if configured else _CLOUDS)):
-        if path.is_file():
-            return path
-    raise InvalidRequest(f"there is no {configured or 'clouds.yaml'}; it would be {configured or ' or '.join(_CLOUDS)}")
-
-
-def _entry(path: Path, cloud: str) -> Mapping[str, Any]:
-    try:
-        clouds = dict(yaml.safe_load(path.read_text(encoding="utf-8")).get("clouds") or {})
-        secure = path.with_name("secure.yaml")
-        secrets = dict(yaml.safe_load(secure.read_text(encoding="utf-8")).get("clouds") or {}) if secure.is_file() else {}
-    except (OSError, yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
-        raise InvalidRequest(f"{path} can't be read as a clouds.yaml: {' '.join(str(error).split())[:200]}") from error
-    if not isinstance(clouds.get(cloud), dict):
-        raise InvalidRequest(f"{path} has no cloud {cloud!r}; it has {', '.join(map(str, clouds)) or 'none'}")
-    entry = cast(dict[str, Any], clouds[cloud])
-    hidden = cast(dict[str, Any], secrets.get(cloud) or {})
-    return {**entry, "auth": {**dict(entry.get("auth") or {}), **dict(hidden.get("auth") or {})}}

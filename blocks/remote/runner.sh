@@ -20,6 +20,7 @@ run=$1 batch=$2
 cd "batches/$batch" || exit 1
 root=$(cd ../.. && pwd)
 if command -v bash >/dev/null 2>&1; then shell=bash; else shell=sh; fi
+grace=5 # seconds from a task's first notice of its limit to its end
 container= # which container programs have in the environment, for another purpose
 . ./environment
 export CHIMINEY_RUN_ID="$run"
@@ -33,8 +34,9 @@ task() {
     [ "$start" = - ] || cp -R "$root/inputs/$start/." smart_connector_input || fail "the input could not be copied to the task's folder"
     export INPUT_DIR="$PWD/smart_connector_input" OUTPUT_DIR="$PWD/chiminey_output"
     export CHIMINEY_TASK_ID="$id" CHIMINEY_ATTEMPT="$attempt" CHIMINEY_VALUES="$INPUT_DIR/values"
+    if [ -f "$root/around.sh" ]; then exec "$shell" "$root/around.sh" "$shell" "$batch" "$id" "$root"; fi
     set -- smart_connector_input chiminey_output
-    [ ! -f arguments ] || . ./arguments
+    [ ! -f chiminey_arguments ] || . ./chiminey_arguments
     if [ -n "${container-}" ]; then
         if [ -f schedule.sh ]; then inside schedule.sh "$@" || exit; fi
         inside main.sh "$@"
@@ -63,9 +65,10 @@ else now() { tick=$(date +%s); }
 fi
 group() { kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "$2" 2>/dev/null; }
 
-explain() { # a task that failed on a full disk could not say so itself
-    if ! { echo >|"$1/probe"; } 2>/dev/null; then
-        rm -f reserve
+explain() { # a task that failed on a full disk could not say so itself; a little may come free now and then, as by the tick
+    if dd if=/dev/zero of="probe.$1" bs=16384 count=1 2>/dev/null; then rm -f "probe.$1"
+    else
+        rm -f reserve "probe.$1"
         echo "chiminey: No space left on device: the disk of this host is full" >>"$1/stderr"
     fi
 }
@@ -73,7 +76,7 @@ explain() { # a task that failed on a full disk could not say so itself
 work() { # N: takes tasks until none is left
     [ -n "$launch" ] || set -m
     if [ "$previous" != - ]; then
-        until [ -e "../$previous/left/$1" ] || ! kill -0 "$before" 2>/dev/null; do sleep 0.1 2>/dev/null || sleep 1; done
+        until [ -e "../$previous/left/$1" ] || [ -e "../$previous/stop" ] || ! kill -0 "$before" 2>/dev/null; do sleep 0.1 2>/dev/null || sleep 1; done
     fi
     while read -r id attempt start; do
         [ ! -e stop ] || break
@@ -90,6 +93,7 @@ work() { # N: takes tasks until none is left
         fi
         process=$!
         echo "$id $process $began" >|"$own/slot/$1"
+        [ ! -e stop ] || group KILL "$process" # whoever stopped the batch just now did not find it
         wait "$process"
         code=$?
         # A scheduler that ends a job ends its tasks first, and this worker before it can take that for their own doing.
@@ -115,7 +119,7 @@ watch() { # tells the time, and stops what exceeds its limit
             for slot in "$own"/slot/*; do
                 read -r id process began <"$slot" || continue
                 [ "$id" != idle ] || continue
-                if [ $((tick - began)) -ge $((limit + 5)) ]; then group KILL "$process"
+                if [ $((tick - began)) -ge $((limit + grace)) ]; then group KILL "$process"
                 elif [ $((tick - began)) -ge "$limit" ]; then true >|"timed/$id" && group TERM "$process"; fi
             done
         fi

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import re
+import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from shlex import quote
 
-from blocks.compute.resource import HostFacts, HostSession, Watch
+from blocks.countdown import Countdown
 from blocks.errors import ChannelRefused, CommandFailed, Unreachable
-from blocks.remote import scripts
+from blocks.host_session import HostFacts, HostSession, Watch
+from blocks.remote import listening, scripts
+from blocks.remote.downloads import FETCH, Downloads
+from blocks.remote.ends import parse_end, parse_status
+from blocks.remote.held import PUT_BACK, hold
+from blocks.remote.left_behind import removal
+from blocks.remote.machine import heed
+from blocks.remote.outputs import fetch
+from blocks.selection import Selection
 from blocks.transport.transport import Stream, Transport
 from blocks.tree import Entry, file, folder, pack, unpack
-from blocks.work import INPUT, OUTPUT, Batch, BatchStatus, Cause, TaskEnd, TaskOrder
+from blocks.work import ARGUMENTS, INPUT, OUTPUT, Batch, BatchStatus, TaskEnd, TaskOrder
 
 SILENCE_SECONDS = 20.0  # a host that tells ends says at least a dot each second
-
-_END = re.compile(r"(\S+) (\d+) (\d+|timeout) (\d+(?:\.\d+)?) (\d+(?:\.\d+)?)")
 RESERVE = b"\n" * 16384  # bytes kept on a host's disk, to be able to say that it is full
 
 
@@ -28,42 +34,54 @@ class RunnerSession(HostSession):
         self._run = run
         self._scratch = scratch
         self._watch: RunnerWatch | None = None
-        self._told = True  # that is, the host allows a second channel beside the one that listens
+        self._allows_second_channel = True  # beside the one that listens
 
     def probe(self) -> HostFacts:
-        lines = self._ask(scripts.probe(self._scratch)).decode("utf-8", "replace").splitlines()
+        lines = self.ask(scripts.probe(self._scratch)).decode("utf-8", "replace").splitlines()
         try:
-            path, processors, free, shell, system = lines[-5:]
-            return HostFacts(path, int(processors), int(free) * 1024, shell, system, slots=int(processors))
+            path, processors, free, system = lines[-4:]
+            return HostFacts(path, int(processors), int(free) * 1024, system, slots=int(processors))
         except ValueError as error:
             raise CommandFailed(
-                f"{self._transport.name}: its shell gave an answer that can't be understood: {lines[-5:]}"
+                f"{self._transport.name}: its shell gave an answer that can't be understood: {lines[-4:]}"
             ) from error
 
-    def deliver(self, tree: Iterable[Entry]) -> None:
-        self._ask(scripts.deliver(self._scratch, self._run), whole([file("runner.sh", scripts.RUNNER)], tree))
+    def deliver(self, tree: Iterable[Entry]) -> str:
+        downloads = Downloads()
+        parts = ([file("runner.sh", scripts.RUNNER)], downloads.without(tree), downloads.listed())
+        delivery = secrets.token_hex(5)
+        trouble = " ".join(self.ask(scripts.deliver(self._scratch, self._run, delivery, FETCH), whole(*parts)).decode().split())
+        if trouble:
+            self.ask(scripts.deliver(self._scratch, self._run, delivery), whole(downloads.entries))
+        return trouble
 
     def submit(self, batch: Batch, slots: int) -> None:
         script = scripts.submit(self._scratch, self._run, batch.id, slots, batch.time_limit)
         tasks = (entry for task in batch.tasks for entry in task_files(task, batch.program))
-        self._ask(script, whole(batch_files(batch), tasks))
+        self.ask_here(script, whole(batch_files(batch), tasks))
 
     def status(self, batches: list[str]) -> list[BatchStatus]:
-        return _parse_status(self._ask(scripts.status(self._scratch, self._run, batches)))
+        return parse_status(self.ask_here(scripts.status(self._scratch, self._run, batches)))
 
     def fence(self, batches: list[str]) -> list[BatchStatus]:
-        return _parse_status(self._ask(scripts.status(self._scratch, self._run, batches, fence=True)))
+        return parse_status(self.ask_here(scripts.status(self._scratch, self._run, batches, fence=True)))
 
     def watch(self) -> Watch | None:
-        if not self._told:
+        if not self._allows_second_channel:
             return None
-        self._watch = RunnerWatch(self._open(scripts.watch(self._scratch, self._run)))
+        self._watch = RunnerWatch(self.open(listening.watch(self._scratch, self._run)))
         return self._watch
 
-    def fetch(self, batch: str, tasks: Iterable[int]) -> Iterator[tuple[int, Entry]]:
-        stream = self._open(scripts.fetch(self._scratch, self._run, batch))
+    def fetch(self, batch: str, tasks: Iterable[int], selection: Selection, apart: int = 0) -> Iterator[tuple[int, Entry]]:
+        chosen = list(tasks)
+        if apart:
+            yield from hold(self, scripts.at(self._scratch, self._run, "batches", batch), chosen, apart, removal(selection))
+            script = fetch(self._scratch, self._run, batch)
+        else:
+            script = fetch(self._scratch, self._run, batch, PUT_BACK, removal(selection))
+        stream = self.open(script)
         try:
-            stream.write("".join(f"{task}\n" for task in tasks).encode())
+            stream.write("".join(f"{task}\n" for task in chosen).encode())
             stream.end_input()
             for entry in unpack(stream):
                 task, _, rest = entry.path.partition("/")
@@ -76,7 +94,7 @@ class RunnerSession(HostSession):
             stream.close()
 
     def tail(self, batch: str, task: int, name: str) -> Iterator[bytes]:
-        stream = self._open(scripts.tail(self._scratch, self._run, batch, task, name))
+        stream = self.open(listening.tail(self._scratch, self._run, batch, task, name))
         try:
             stream.end_input()
             while True:
@@ -93,7 +111,7 @@ class RunnerSession(HostSession):
 
     def clean(self) -> None:
         self._stop_watching()
-        self._ask(scripts.clean(self._scratch, self._run))
+        self.ask_here(scripts.clean(self._scratch, self._run))
 
     def close(self) -> None:
         self._stop_watching()
@@ -103,7 +121,8 @@ class RunnerSession(HostSession):
     def round_trips(self) -> int:
         return self._transport.round_trips
 
-    def _ask(self, script: str, data: Iterable[bytes] = ()) -> bytes:
+    def ask(self, script: str, data: Iterable[bytes] = ()) -> bytes:
+        """What a script answers; where the host allows one channel only, it is the one that listened so far."""
         try:
             return self._transport.run(script, data)
         except ChannelRefused:
@@ -112,7 +131,18 @@ class RunnerSession(HostSession):
         self._listen_no_more()
         return self._transport.run(script, data)  # nothing of data was read: the refusal comes before the first byte
 
-    def _open(self, script: str) -> Stream:
+    def ask_here(self, script: str, data: Iterable[bytes] = ()) -> bytes:
+        """The same for a script about processes. If they are on another machine, the next connection may lead there."""
+        answer = self.ask(script, data)
+        try:
+            heed(answer, self._transport.name)
+        except Unreachable:
+            self._transport.close()
+            raise
+        return answer
+
+    def open(self, script: str) -> Stream:
+        """The same for a script that is to be fed or listened to."""
         try:
             return self._transport.open(script)
         except ChannelRefused:
@@ -123,7 +153,7 @@ class RunnerSession(HostSession):
 
     def _listen_no_more(self) -> None:
         """The host allows one channel only: give up the one that listens, and be polled from now on."""
-        self._told = False
+        self._allows_second_channel = False
         self._stop_watching()
 
     def _stop_watching(self) -> None:
@@ -133,12 +163,12 @@ class RunnerSession(HostSession):
 
 
 class RunnerWatch(Watch):
-    """The lines of ``scripts.watch`` as they come."""
+    """The lines of ``listening.watch`` as they come."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._rest = b""
-        self._heard = time.monotonic()
+        self._patience = Countdown(SILENCE_SECONDS)
         stream.end_input()
 
     def ends(self, seconds: float) -> list[TaskEnd]:
@@ -148,10 +178,10 @@ class RunnerWatch(Watch):
             data = self._stream.read(64 * 1024)
             if not data:
                 raise Unreachable("the host stopped telling how its tasks end")
-            self._heard = time.monotonic()
+            self._patience.renew()
             *lines, self._rest = (self._rest + data).split(b"\n")
             ends = [end for line in lines if (end := parse_end(line.decode("ascii", "replace"))) is not None]
-        if time.monotonic() - self._heard > SILENCE_SECONDS:
+        if not self._patience.left:
             raise Unreachable(f"the host has said nothing for {SILENCE_SECONDS:g} s")
         return ends
 
@@ -187,56 +217,11 @@ def task_files(task: TaskOrder, program: tuple[Entry, ...]) -> Iterator[Entry]:
         yield entry.under(name)
     if task.arguments:
         words = " ".join(quote(argument) for argument in task.arguments)
-        yield file(f"{name}/arguments", f'set -- "$@" {words}\n'.encode())
+        yield file(f"{name}/{ARGUMENTS}", f'set -- "$@" {words}\n'.encode())
     if task.program:
         yield file(f"{name}/main.sh", task.program.encode())
 
 
 def _renamed(entry: Entry, path: str) -> Entry:
     path = "output" + path.removeprefix(OUTPUT) if path.startswith(OUTPUT) else path
-    return Entry(path, entry.kind, entry.mode, entry.modified, entry.size, entry.content, entry.target)
-
-
-def parse_end(line: str) -> TaskEnd | None:
-    """``batch task code started ended``, as the runner tells it; None for a dot, or for a batch that finished."""
-    if (told := _END.fullmatch(line)) is None:
-        return None
-    batch, task, code, started, ended = told.groups()
-    exit_code, cause = _code(code)
-    return TaskEnd(batch, int(task), exit_code, float(started), float(ended), cause)
-
-
-def parse_marker(batch: str, marker: str, times: Mapping[tuple[str, int], TaskEnd]) -> TaskEnd:
-    """The name of a marker, ``task.code``, with the times that were told beside it."""
-    task, _, code = marker.partition(".")
-    known = times.get((batch, int(task)))
-    exit_code, cause = _code(code)
-    return TaskEnd(batch, int(task), exit_code, known.started if known else 0.0, known.ended if known else 0.0, cause)
-
-
-def _code(text: str) -> tuple[int, Cause | None]:
-    return (124, Cause.TIME) if text == "timeout" else (int(text), None)
-
-
-def _parse_status(output: bytes) -> list[BatchStatus]:
-    """The markers decide; the ``ended`` lines only add the times."""
-    alive: dict[str, bool] = {}
-    claimed: dict[str, set[int]] = {}
-    done: dict[str, list[str]] = {}
-    times: dict[tuple[str, int], TaskEnd] = {}
-    batch = ""
-    for line in output.decode("ascii", "replace").splitlines():
-        word, _, rest = line.partition(" ")
-        if word == "batch":
-            batch, _, state = rest.partition(" ")
-            alive[batch], claimed[batch], done[batch] = state == "alive", set(), []
-        elif word == "claimed":
-            claimed[batch].add(int(rest))
-        elif word == "done":
-            done[batch].append(rest)
-        elif (end := parse_end(line)) is not None:
-            times[end.batch, end.task] = end
-    return [
-        BatchStatus(name, alive[name], tuple(parse_marker(name, each, times) for each in done[name]), frozenset(claimed[name]))
-        for name in alive
-    ]
+    return entry.at(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 GRACE = 5  # seconds that a task is given to end at its time limit
 MARGIN = 60  # seconds of a job beside its tasks
@@ -50,6 +51,13 @@ class Layout:
     def element(self, array: int, index: int) -> int:
         """The element of the batch that is so named in one of its arrays."""
         return (array - 1) * self.largest + index
+
+
+class ArrangedBatch(NamedTuple):
+    """A batch as it was put into arrays."""
+
+    layout: Layout
+    tasks: tuple[int, ...]  # their ids, in order
 
 
 def smaller(size: int) -> Iterator[int]:

@@ -1,14 +1,15 @@
 """What differs from one scheduler to the next: the head of a job script, and the commands that submit, ask and cancel.
 
-Everything else, the arrays, the tasks in them and what becomes of them, is the same for all and is in ``session``. A command is
-a piece of POSIX shell that runs on the login node as a part of a script, so that several questions cost one round trip. It
-finds the jobs that it is about in the variables ``names`` and ``jobs`` (their ids), with blanks between them; ``commas`` is a
-function that prints its arguments with commas between them.
+Everything else, the arrays, the tasks in them and what becomes of them, is the same for all, and is in the modules beside this
+one. A command is a piece of POSIX shell that runs on the login node as a part of a script, so that several questions cost one
+round trip. It finds the jobs that it is about in the variables ``names`` and ``jobs`` (their ids), with blanks between them;
+``commas`` is a function that prints its arguments with commas between them.
 """
 
 from __future__ import annotations
 
 import re
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +18,12 @@ from typing import ClassVar, Literal
 from blocks.job import JobRequest
 from blocks.scheduler.array import Array
 from blocks.work import Cause
+
+# Signals that may have been the scheduler's; the last two are notices that a limit is near, and end what does not catch them.
+_SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2)
+KILLED = frozenset(128 + number for number in _SIGNALS)  # exit codes, as shells give them, of what was ended so
+
+QSUB_MAILS = {"begin": "b", "end": "e", "fail": "a"}  # letters that -m of qsub takes, as POSIX has it
 
 State = Literal["pending", "running", "over"]
 
@@ -32,6 +39,7 @@ class Element:
     start: float = 0.0  # when the scheduler expects to begin it, seconds since the epoch; 0: it does not say
     node: str = ""  # where it runs, or ran
     cause: Cause | None = None  # how it ended, where that was not its own doing
+    unbegun: bool = False  # this is so only if it never began
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ class Dialect(ABC):
     """One scheduler."""
 
     title: ClassVar[str]  # for people
+    command: ClassVar[str]  # by which jobs are submitted; the others are where it is
     index: ClassVar[str]  # shell, for the index of a job's element
     folder: ClassVar[str]  # shell, which changes into the folder that the job was submitted from
     longest_name: ClassVar[int]  # characters that the name of a job may have
@@ -79,7 +88,10 @@ class Dialect(ABC):
 
     @abstractmethod
     def submit(self, script: str) -> str:
-        """Submit a script from the current folder, and print the job's id."""
+        """Submit a script from the current folder, and print the job's id, and nothing of what sites print around it.
+
+        Where there is no id in it, nothing is printed: the job is then looked for by its name.
+        """
 
     @abstractmethod
     def find(self, name: str) -> str:
@@ -123,6 +135,11 @@ class Dialect(ABC):
 
     def is_hopeless(self, reason: str) -> bool:
         """Whether a job that waits for this reason will never begin."""
+        del reason
+        return False
+
+    def may_pass(self, reason: str) -> bool:
+        """Whether even that reason may pass, as when nodes are down for a while: it counts only once it has stood for minutes."""
         del reason
         return False
 

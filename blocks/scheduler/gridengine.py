@@ -8,27 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import takewhile
 from math import ceil
-from xml.etree import ElementTree
 
-from blocks.errors import Unreachable
 from blocks.job import JobRequest, megabytes, seconds
-from blocks.scheduler.array import Array, indices
-from blocks.scheduler.dialect import Dialect, Element, Facts, State
-from blocks.work import Cause
+from blocks.scheduler.array import Array
+from blocks.scheduler.dialect import QSUB_MAILS, Dialect, Element, Facts
+from blocks.scheduler.gridengine_answers import elements
 
-_MAIL = {"begin": "b", "end": "e", "fail": "a"}
 _FULL = re.compile(r"only \d+ jobs are allowed|submit a job with more than \d+ tasks")
 _AWAY = re.compile(r"commlib error|unable to (send message to|contact) qmaster|can't get configuration|Connection refused")
-_ERROR = re.compile(
-    r"error (\d+) (\d+): *(?:\d\S+ \d\S+ )?(?:\[\S+\]: )?(?:error: )?(.*)"
-)  # a moment and process numbers before it
-_LIMIT = 37  # these are codes of accounting(5), under "failed"
-_KILLED = 100
-_NOT_BEGINNABLE = frozenset({26, 27, 28})
-_SIGKILL = 128 + 9
-_EVERY = 0  # the index of whatever nothing is said of
 
 # Print the queue if it holds any of the jobs. Their names are whole in XML only.
 _QUEUE = """{
@@ -51,7 +39,7 @@ qstat -u "$(id -un)" | awk '$5 ~ /E/ { print $1, $NF }' | while read -r id tasks
 done 2>/dev/null
 for id in $jobs; do
     if accounts=$(qacct -j "$id" 2>&1); then
-        echo "$accounts" | grep -E '^(hostname|jobnumber|taskid|slots|failed|exit_status|maxvmem|category) '
+        echo "$accounts" | grep -E '^(hostname|jobnumber|taskid|slots|failed|exit_status|ru_wallclock|maxvmem|category) '
     fi
     case $accounts in (*"job id $id not found"*|*jobnumber*) echo "others $id";; esac
 done"""
@@ -61,7 +49,7 @@ _PLAIN_EXIT = "trap 'case $? in 99|100) exit 125;; esac' EXIT"
 
 _SUBMIT = """
 if said=$(qsub -terse {script} 2>&1); then
-    echo "$said" | sed -n 's/^\\([0-9][0-9]*\\).*/\\1/p' | tail -n 1
+    echo "$said" | sed -n 's/^\\([0-9][0-9]*\\)\\(\\.[-0-9:]*\\)\\{{0,1\\}}$/\\1/p' | tail -n 1
 else
     echo "$said" | sed '/^Exiting/d' >&2
     case $said in (*"no suitable queues"*)
@@ -75,6 +63,7 @@ class GridEngine(Dialect):
     """Grid Engine's words."""
 
     title = "Grid Engine"
+    command = "qsub"
     index = "${SGE_TASK_ID:-1}"
     folder = 'cd "$SGE_O_WORKDIR"'
     longest_name = 200
@@ -127,7 +116,7 @@ class GridEngine(Dialect):
             ("-l exclusive=", "true" if job.exclusive else ""),
             ("-ar ", job.reservation),
             ("-M ", job.mail),
-            ("-m ", "".join(_MAIL[event] for event in job.mail_on or ["end", "fail"]) if job.mail else ""),
+            ("-m ", "".join(QSUB_MAILS[event] for event in job.mails)),
         ):
             if value:
                 yield f"{option}{value}"
@@ -155,8 +144,7 @@ echo "$id\""""
         return _HISTORY
 
     def parse(self, printed: str) -> list[Element]:
-        start = printed.find("<?xml")
-        return list(_queued(printed[start:])) if start >= 0 else [*_errors(printed), *self._accounted(printed)]
+        return list(elements(printed, self._memory))
 
     def cancel(self, *, kill: bool) -> str:
         return f"qdel {'-f ' if kill else ''}$names"
@@ -192,40 +180,6 @@ command -v qacct >/dev/null && echo accounts
     def is_away(self, words: str) -> bool:
         return bool(_AWAY.search(words))
 
-    def _accounted(self, printed: str) -> Iterator[Element]:
-        """What the accounts say; of an element that was begun twice, the later time."""
-        records: list[dict[str, str]] = []
-        for line in printed.splitlines():
-            word, _, rest = line.partition(" ")
-            if word == "hostname":
-                records.append({})
-            if word == "others":
-                yield Element(rest, _EVERY, "over", "nothing, as of a deleted job,", cause=Cause.CANCELLED)
-            elif records:
-                records[-1][word] = rest.strip()
-        for record in reversed(records):
-            if record.get("taskid", "").isdigit() and "exit_status" in record:
-                yield self._ended(record)
-
-    def _ended(self, record: dict[str, str]) -> Element:
-        failed, status = int(record["failed"].split()[0]), int(record["exit_status"].split()[0])
-        reason = f"failed {' '.join(record['failed'].split())}, exit_status {status}" if failed else f"exit_status {status}"
-        cause: Cause | None = None
-        if failed == _LIMIT:
-            cause = Cause.MEMORY if self._took_its_memory(record) else Cause.TIME
-        elif failed == _KILLED:
-            cause = Cause.CANCELLED if status == _SIGKILL else None
-        elif failed:
-            cause = Cause.REFUSED if failed in _NOT_BEGINNABLE else Cause.NODE
-        return Element(record["jobnumber"], int(record["taskid"]), "over", reason, node=record["hostname"], cause=cause)
-
-    def _took_its_memory(self, record: dict[str, str]) -> bool:
-        """Grid Engine has one code for all limits: this one was it when as much was used as was asked for."""
-        asked = re.search(rf"\b{re.escape(self._memory)}=([^,\s]+)", record.get("category", ""))
-        if asked is None:
-            return False
-        return megabytes(record["maxvmem"]) >= megabytes(asked[1]) * int(record["slots"])
-
 
 def _slots(job: JobRequest) -> int:
     return max(1, job.processors, job.nodes)
@@ -234,27 +188,3 @@ def _slots(job: JobRequest) -> int:
 def _memory_of_a_slot(job: JobRequest) -> str:
     """Grid Engine counts memory for each slot."""
     return f"{ceil(megabytes(job.memory) * max(1, job.nodes) / _slots(job))}M" if job.memory else ""
-
-
-def _queued(text: str) -> Iterator[Element]:
-    """What ``qstat -xml`` lists: each running element, and as one those of an array that wait for the same."""
-    if "<!DOCTYPE" in text:  # which could define entities that grow without end
-        raise Unreachable("qstat prints XML with a DOCTYPE, which Grid Engine never does; see what qstat is on the login node")
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        raise Unreachable(f"what qstat prints is no XML ({error}); qstat -xml on the login node shows it") from error
-    for job in root.iter("job_list"):
-        word = job.findtext("state", "")
-        state: State = "over" if "E" in word else "running" if job.get("state") == "running" else "pending"
-        node = job.findtext("queue_name", "").partition("@")[2]
-        reason = "" if word == "qw" or state == "running" else word
-        for index in indices(job.findtext("tasks", "")):
-            yield Element(job.findtext("JB_job_number", ""), index, state, reason, node=node)
-
-
-def _errors(printed: str) -> Iterator[Element]:
-    """Why elements could not be begun."""
-    for line in takewhile(lambda line: line.startswith("error "), printed.splitlines()):
-        if match := _ERROR.fullmatch(line):
-            yield Element(match[1], int(match[2]), "over", f"Eqw ({match[3]})", cause=Cause.REFUSED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from blocks.remote.session import parse_end, parse_marker
+from blocks.remote.ends import parse_end, parse_marker
 from blocks.scheduler.dialect import Dialect, Element
 from blocks.work import TaskEnd
 

@@ -13,117 +13,79 @@ Beside what ``blocks.remote.scripts`` says there are::
 
 from __future__ import annotations
 
-from shlex import quote
-
-from blocks.job import JobRequest
-from blocks.remote.scripts import COMPLETE, at
-from blocks.scheduler.array import Array, Layout
+from blocks.remote.scripts import COMPLETE, KEEP_GROUP, at, beside
+from blocks.scheduler import commands
 from blocks.scheduler.dialect import Dialect
 
 SUBMITTING = 60  # seconds that an earlier attempt to submit, whose connection broke, may still take
 STALLED = 2  # minutes after which an attempt to submit whose script has done nothing more was ended with its login node
 LOG = 500  # bytes of what a job printed that are worth showing
+WORD = "delivery"  # the file of a payload that tells by which delivery it came
 KEPT = 90  # days that a payload stays ready after its last use
 
-_MODULES = """command -v module >/dev/null 2>&1 || for file in /etc/profile.d/modules.sh /etc/profile.d/lmod.sh \\
-    /usr/share/lmod/lmod/init/sh /usr/share/modules/init/sh "${MODULESHOME:-/nowhere}/init/sh"; do
-    [ ! -r "$file" ] || command -v module >/dev/null 2>&1 || . "$file"
-done
-command -v module >/dev/null 2>&1 || { echo "there is no module command on this node, to load modules with" >&2; exit 125; }"""
-_SHELL = "if command -v bash >/dev/null 2>&1; then shell=bash; else shell=sh; fi"
 
-
-def job(dialect: Dialect, array: Array, layout: Layout, head: list[str]) -> str:
-    """The job script of an array: each of its elements begins its share of the batch's tasks."""
-    per = layout.per_element
-    lines = [
-        "#!/bin/sh",
-        *head,
-        f"{dialect.folder} || exit 125",
-        f"index={dialect.index}",
-        f'exec >>"log/{array.number}.$index" 2>&1 </dev/null',
-        f"element=$(({array.offset} + index))",
-        'mkdir -p "elements/$element/slot" "elements/$element/left" || exit 125',
-        f'sed -n "$(((element - 1) * {per} + 1)),$((element * {per}))p" tasks >"elements/$element/tasks" || exit 125',
-        'export CHIMINEY_BATCH="$PWD" CHIMINEY_ELEMENT="$element"',
-        _SHELL,
-        'exec "$shell" ./begin',
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def begin(dialect: Dialect, run: str, batch: str, wanted: JobRequest, limit: float) -> str:
-    """What an element goes on with in the users' shell: their settings, which may go elsewhere, and then the runner."""
-    slots = max(1, wanted.tasks_at_once)
-    return f"""{dialect.note}
-{setting(wanted)}
-cd "$CHIMINEY_BATCH/../.." || exit 125
-{_SHELL}
-exec "$shell" runner.sh {run} {batch} {slots} {int(limit)} - "elements/$CHIMINEY_ELEMENT"
-"""
-
-
-def setting(wanted: JobRequest) -> str:
-    """What tasks find set up: the modules, the environment, and what the prologue does."""
-    modules = [_MODULES, *(f"module load {quote(name)} || exit 125" for name in wanted.modules)] if wanted.modules else []
-    exports = [f"export {name}={quote(value)}" for name, value in wanted.environment.items()]
-    return "".join(f"{line}\n" for line in (*modules, *exports, wanted.prologue) if line)
-
-
-def is_there(scratch: str, place: str) -> str:
-    """Say yes when a payload is in its place; it is then in use."""
+def word_of(scratch: str, place: str, unless: str = "-") -> str:
+    """Tell which delivery of a payload is in its place, and is in use then; nothing where none is, or has the file ``unless``."""
     return f"""
 {at(scratch)} || exit
-[ ! -d {place} ] || {{ touch {place} && echo yes; }}
+[ ! -e {place}/{WORD} ] || [ -e {place}/{unless} ] || {{ touch {place} && cat {place}/{WORD}; }}
 """
 
 
 def settle(scratch: str, arriving: str, place: str) -> str:
-    """Move a payload that has arrived to its place; one that is there stays."""
+    """Move a payload that has arrived to its place, where one that is there stays, and tell which one is there."""
     return f"""
 {at(scratch)} || exit
 [ -d {place} ] || mv {arriving} {place} 2>/dev/null
 rm -rf {arriving} {place}/{arriving.rpartition("/")[2]}
+cat {place}/{WORD}
 """
 
 
 def facts(scratch: str, dialect: Dialect) -> str:
     """What the scheduler says of itself. Payloads that nobody has used for long are removed on the way."""
-    return f"""
+    return rf"""
 {at(scratch)} || exit
-[ ! -d payloads ] || find payloads -mindepth 1 -maxdepth 1 -mtime +{KEPT} -exec rm -rf {{}} + 2>/dev/null
+[ ! -d payloads ] ||
+    find payloads -mindepth 1 -maxdepth 1 \( -mtime +{KEPT} -o -name 'arriving-*' -mtime +1 \) -exec rm -rf {{}} + 2>/dev/null
+{commands.need(dialect)}
 {dialect.facts()}
 """
 
 
 def submit(scratch: str, run: str, batch: str, dialect: Dialect, names: list[str]) -> str:
-    """Receive a batch, unless it is there, and submit those of its arrays that have not been; says what came of each."""
+    """Receive a batch, unless it is there, and submit those of its arrays that have not been.
+
+    Says which array was refused, or that it is unclear whether the scheduler has it, and why.
+    """
     arrays = "\n".join(f"put {number} {name} || exit 0" for number, name in enumerate(names, start=1))
     return f"""
-{at(scratch, run)} && umask 077 || exit
+{at(scratch, run)} && mask=$(umask) && umask 077 || exit
 again=yes
 [ -d batches/{batch} ] || {{
     again= arriving=arriving-{batch}-$$
     mkdir -p batches "$arriving" && cd "$arriving" && tar xopf - && [ -e {COMPLETE} ] || {{
         code=$?; cd ..; rm -rf "$arriving"; echo "the batch did not arrive whole" >&2; exit $code; }}
+    {KEEP_GROUP}
     rm {COMPLETE}; mkdir claimed done timed log elements && cd .. || exit
     mv "$arriving" batches/{batch} || exit
     [ ! -d "batches/{batch}/$arriving" ] || {{ rm -rf "batches/{batch}/$arriving"; again=yes; }}
 }}
+{beside(batch)}
 cd batches/{batch} || exit
+{commands.need(dialect)}
 put() {{
     [ ! -e "job.$1" ] || return 0
     [ ! -e stop ] || return 1
-    touch submitting
+    touch -c submitting
     id=
-    [ -z "$again" ] || id=$(find_job "$2" 2>refusal) || {{ echo "refused $1"; cat refusal; return 1; }}
-    [ -n "$id" ] || id=$(submit_job "$1" 2>refusal) || {{ echo "refused $1"; cat refusal; give_back; return 1; }}
+    [ -z "$again" ] || id=$(find_job "$2" 2>refusal) || {{ tell unclear "$1"; return 1; }}
+    [ -n "$id" ] || id=$(umask "$mask" && submit_job "$1" 2>refusal) || {{ tell refused "$1"; return 1; }}
+    [ -n "$id" ] || id=$(find_job "$2" 2>refusal) || {{ tell unclear "$1"; return 1; }} # it printed other things than an id
+    [ -n "$id" ] || {{ echo "it printed no id, and knows no job of this name" >refusal; tell refused "$1"; return 1; }}
     echo "$id" >"job.$1.new" && mv "job.$1.new" "job.$1"
 }}
-give_back() {{ # what was not taken at all leaves no trace, for it may come again in another form
-    for job in job.*; do [ ! -e "$job" ] || return 0; done
-    cd ../.. && rm -rf batches/{batch}
-}}
+tell() {{ echo "$1 $2"; cat refusal; }}
 find_job() {{ {dialect.find('"$1"')}; }}
 submit_job() {{ {dialect.submit('"array.$1"')}; }}
 if ! mkdir submitting 2>/dev/null; then
@@ -134,6 +96,15 @@ if ! mkdir submitting 2>/dev/null; then
 fi
 trap 'rmdir submitting 2>/dev/null' EXIT
 {arrays}
+"""
+
+
+def give_back(scratch: str, run: str, batch: str) -> str:
+    """Remove a batch of which no array was taken, for it may come again in another form."""
+    return f"""
+{at(scratch, run)} || exit
+for job in batches/{batch}/job.*; do [ ! -e "$job" ] || exit 0; done
+rm -rf batches/{batch}
 """
 
 
@@ -171,6 +142,7 @@ def status(scratch: str, run: str, batches: list[str], dialect: Dialect) -> str:
     names = " ".join(batches)
     return f"""
 {at(scratch, run)} || exit
+{commands.find(dialect)}
 {_status(names, dialect)}
 """
 
@@ -212,6 +184,7 @@ def history(
     )
     return f"""
 {at(scratch, run)} || exit
+{commands.find(dialect)}
 {_KNOWN}
 know "{" ".join(batches)}"
 {shown}
@@ -226,19 +199,26 @@ def _end(names: str, dialect: Dialect, rounds: int, others: str = "true") -> str
     return f"""{_KNOWN}
 for batch in {names}; do mkdir -p "batches/$batch" && true >"batches/$batch/stop"; done
 know "{names}"
-others=$({others} 2>&1) || {{ echo "{dialect.title} does not answer: $(echo "$others" | tail -n 1)" >&2; exit 1; }}
+round=0
+again() {{ # unless the rounds are over; with what is in the way of the end
+    [ "$round" -lt {rounds} ] || {{ echo "{dialect.title} $1" >&2; exit 1; }}
+    round=$((round + 1))
+    sleep 1
+}}
+until others=$({{ {others}; }} 2>&1); do again "does not answer: $(echo "$others" | tail -n 1)"; done
 names=$(for name in $names $others; do echo "$name"; done | sort -u)
 names=$(echo $names)
-round=0 said=
+said=
 [ -z "$names" ] || said=$({{ {dialect.cancel(kill=False)}; }} 2>&1 >/dev/null | tail -n 1)
 while [ -n "$names" ]; do
-    queue=$({dialect.queue()} 2>&1) || {{ echo "{dialect.title} does not answer: $(echo "$queue" | tail -n 1)" >&2; exit 1; }}
-    [ -n "$queue" ] || break
-    [ "$round" -lt {rounds} ] || {{ echo "{dialect.title} has not ended its jobs yet: $jobs${{said:+ ($said)}}" >&2; exit 1; }}
-    round=$((round + 1))
+    if queue=$({dialect.queue()} 2>&1); then
+        [ -n "$queue" ] || break
+        again "has not ended its jobs yet: $jobs${{said:+ ($said)}}"
+    else
+        again "does not answer: $(echo "$queue" | tail -n 1)"
+    fi
     [ $((round % 4)) -ne 3 ] ||
         said=$({{ {dialect.cancel(kill=True)}; {dialect.cancel(kill=False)}; }} 2>&1 >/dev/null | tail -n 1)
-    sleep 1
 done"""
 
 
@@ -247,6 +227,7 @@ def fence(scratch: str, run: str, batches: list[str], dialect: Dialect) -> str:
     names = " ".join(batches)
     return f"""
 {at(scratch, run)} || exit
+{commands.find(dialect)}
 {_end(names, dialect, 60)}
 {_status(names, dialect)}
 """
@@ -257,6 +238,7 @@ def clean(scratch: str, run: str, dialect: Dialect) -> str:
     others = dialect.named(f"{run.rpartition('/')[2]}.")
     return f"""
 {at(scratch)} 2>/dev/null && mkdir -p {run} && cd {run} || exit 0
+{commands.find(dialect)}
 {_end("$(ls batches 2>/dev/null)", dialect, 15, others)}
 {at(scratch)} || exit
 round=0

@@ -8,19 +8,20 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import ceil
 
-from blocks.compute.resource import HostFacts, SharedPayload, Watch
 from blocks.errors import QueueFull, Refused, Unreachable
+from blocks.host_session import HostFacts, SharedPayload, Watch
 from blocks.job import JobFields, JobRequest, seconds
 from blocks.remote.session import RunnerSession, batch_files, task_files, whole
-from blocks.scheduler import scripts
-from blocks.scheduler.array import Array, Layout, smaller, tasks_per_element, wall_time
+from blocks.scheduler import job_script, scripts
+from blocks.scheduler.array import ArrangedBatch, Array, Layout, smaller, tasks_per_element, wall_time
 from blocks.scheduler.dialect import Dialect, Facts
 from blocks.scheduler.listing import Listing
-from blocks.scheduler.truth import Plan, Verdicts
+from blocks.scheduler.truth import Verdicts
 from blocks.transport.transport import Transport
 from blocks.tree import Entry, file
 from blocks.work import Batch, BatchStatus, Cause, TaskEnd
 
+HOPELESS_AFTER = 600.0  # seconds for which a reason stands that is hopeless unless something comes back that is down
 SHOWN_LOGS = 50  # of jobs whose tasks did not all end by themselves
 
 
@@ -44,8 +45,9 @@ class SchedulerSession(RunnerSession):
         self._known: Facts | None = None
         self._sizes: Iterator[int] | None = None  # of arrays to try, while the queue is full
         self._largest = 0  # elements of an array; 0: as many as the cluster takes
-        self._layouts: dict[str, Plan] = {}
+        self._batches: dict[str, ArrangedBatch] = {}
         self._refused: dict[str, str] = {}  # batches of which arrays wait to be submitted, and why
+        self._doubted: dict[str, float] = {}  # batches, and since when they wait for what may never be
         self._missing: dict[tuple[str, int], float] = {}  # since when elements are gone that have not told all
 
     def probe(self) -> HostFacts:
@@ -74,26 +76,28 @@ class SchedulerSession(RunnerSession):
         files = [
             file("layout", f"{layout.tasks} {layout.per_element} {layout.largest}\n".encode()),
             file("names", "".join(f"{array.number} {name}\n" for array, name in names.items()).encode()),
-            file("begin", scripts.begin(self._dialect, self._run, batch.id, wanted, batch.time_limit).encode()),
+            file("begin", job_script.begin(self._dialect, self._run, batch.id, wanted, batch.time_limit).encode()),
             *(self._job(array, name, layout, wanted) for array, name in names.items()),
         ]
         script = scripts.submit(self._scratch, self._run, batch.id, self._dialect, list(names.values()))
         tasks = (entry for task in batch.tasks for entry in task_files(task, batch.program))
-        self._judge(batch.id, self._ask(script, whole(batch_files(batch, wanted.container), files, tasks)))
+        self._judge(batch.id, self.ask(script, whole(batch_files(batch, wanted.container), files, tasks)))
 
     def _job(self, array: Array, name: str, layout: Layout, wanted: JobRequest) -> Entry:
         """The job script of an array."""
         head = self._dialect.header(name, array, wanted, self._cluster.at_once)
-        return file(f"array.{array.number}", scripts.job(self._dialect, array, layout, head).encode())
+        return file(f"array.{array.number}", job_script.job(self._dialect, array, layout, head).encode())
 
     def _layout(self, batch: Batch, wanted: JobRequest) -> Layout:
         """As it was submitted in part, else with arrays as large as the cluster takes them."""
-        if batch.id not in self._layouts:
+        if batch.id not in self._batches:
             length = seconds(wanted.job_length) if wanted.job_length else 0
             per = tasks_per_element(wanted.tasks_per_job, length, batch.expected, max(1, wanted.tasks_at_once))
             largest = self._largest or self._facts().largest_array
-            self._layouts[batch.id] = (Layout(len(batch.tasks), per, largest), tuple(task.id for task in batch.tasks))
-        return self._layouts[batch.id][0]
+            self._batches[batch.id] = ArrangedBatch(
+                Layout(len(batch.tasks), per, largest), tuple(task.id for task in batch.tasks)
+            )
+        return self._batches[batch.id].layout
 
     def _name(self, batch: Batch, array: int) -> str:
         """The name of an array in the scheduler, which tells it from all others."""
@@ -108,21 +112,22 @@ class SchedulerSession(RunnerSession):
     def _judge(self, batch: str, printed: bytes) -> None:
         """What came of a submission. Raises as the scheduler refused it."""
         text = printed.decode("utf-8", "replace").strip()
-        if not text.startswith("refused"):
+        if not text.startswith(("refused", "unclear")):
             self._refused.pop(batch, None)
             self._sizes, self._largest = None, 0
             return
-        first, _, rest = text.removeprefix("refused ").partition("\n")
+        verdict, _, rest = text.partition("\n")
         words = " ".join(rest.split()) or "it gave no reason"
-        layout, _ = self._layouts.pop(batch) if first == "1" else self._layouts[batch]  # of which nothing is kept there
-        if self._dialect.is_away(words):
+        if verdict.startswith("unclear") or self._dialect.is_away(words):  # it stays there: the next attempt looks for the job
             raise Unreachable(f"{self._dialect.title} on {self._transport.name} does not answer: {words}")
-        if first == "1" and not self._dialect.is_full(words):  # what it took before it would take again
-            raise Refused(f"{self._dialect.title} refuses the job: {words}")
-        self._refused[batch] = f"{self._dialect.title} takes no more jobs for now: {words}"
-        if first == "1":
+        if verdict == "refused 1":
+            self.ask(scripts.give_back(self._scratch, self._run, batch))
+            layout = self._batches.pop(batch).layout
+            if not self._dialect.is_full(words):
+                raise Refused(f"{self._dialect.title} refuses the job: {words}")
             self._sizes = self._sizes or smaller(min(layout.elements, layout.largest))
             self._largest = next(self._sizes)
+        self._refused[batch] = f"{self._dialect.title} takes no more jobs for now: {words}"  # what it took before it takes again
         raise QueueFull(self._refused[batch])
 
     def status(self, batches: list[str]) -> list[BatchStatus]:
@@ -132,19 +137,19 @@ class SchedulerSession(RunnerSession):
         return self._listed(batches, scripts.fence(self._scratch, self._run, batches, self._dialect))
 
     def _listed(self, batches: list[str], script: str) -> list[BatchStatus]:
-        self._learn([batch for batch in batches if batch not in self._layouts])
-        listing = Listing.read(self._ask(script).decode("utf-8", "replace"), self._dialect)
-        verdicts = Verdicts(listing, self._layouts, self._refused, self._dialect)
-        if hopeless := {batch: word for batch in batches if (word := verdicts.hopeless(batch))}:
+        self._learn([batch for batch in batches if batch not in self._batches])
+        listing = Listing.read(self.ask(script).decode("utf-8", "replace"), self._dialect)
+        verdicts = Verdicts(listing, self._batches, self._refused, self._dialect)
+        if hopeless := self._hopeless({batch: verdicts.hopeless(batch) for batch in batches}):
             return self._listed_without(hopeless, batches)
         due = self._due(verdicts.unexplained())
         if due:
-            told = self._ask(
+            told = self.ask(
                 scripts.history(
                     self._scratch,
                     self._run,
                     sorted({batch for batch, _ in due}),
-                    [(batch, *self._layouts[batch][0].place(element)) for batch, element in sorted(due)[:SHOWN_LOGS]],
+                    [(batch, *self._batches[batch].layout.place(element)) for batch, element in sorted(due)[:SHOWN_LOGS]],
                     self._dialect,
                     accounting=self._facts().accounting,
                 )
@@ -152,13 +157,24 @@ class SchedulerSession(RunnerSession):
             verdicts.hear(due, told.decode("utf-8", "replace"))
         return [verdicts.status(batch) for batch in batches]
 
+    def _hopeless(self, reasons: dict[str, str]) -> dict[str, str]:
+        """Those of the batches whose reason to wait will not pass, or has not passed for long."""
+        now = time.monotonic()
+        found: dict[str, str] = {}
+        for batch, reason in reasons.items():
+            if not reason:
+                self._doubted.pop(batch, None)
+            elif now - self._doubted.setdefault(batch, now) >= HOPELESS_AFTER or not self._dialect.may_pass(reason):
+                found[batch] = reason
+        return found
+
     def _listed_without(self, hopeless: dict[str, str], batches: list[str]) -> list[BatchStatus]:
         """End the jobs that will never begin, before their users wait for them."""
         title = self._dialect.title
         statuses = {status.batch: status for status in self.fence(list(hopeless))}
         for batch, word in hopeless.items():
             known = statuses[batch]
-            left = frozenset(self._layouts[batch][1]) - known.ended
+            left = frozenset(self._batches[batch].tasks) - known.ended
             words = f"{title} would never begin its job: {word}"
             refused = tuple(TaskEnd(batch, task, None, cause=Cause.REFUSED, words=words) for task in sorted(left))
             statuses[batch] = BatchStatus(batch, False, (*known.ends, *refused), known.started)
@@ -175,16 +191,16 @@ class SchedulerSession(RunnerSession):
         """How batches that another controller submitted were put into arrays."""
         if not batches:
             return
-        text = self._ask(scripts.layouts(self._scratch, self._run, batches)).decode("ascii")
+        text = self.ask(scripts.layouts(self._scratch, self._run, batches)).decode("ascii")
         for part in text.split("batch ")[1:]:
             name, layout, *tasks = part.splitlines()
-            self._layouts[name] = (Layout(*map(int, layout.split())), tuple(map(int, tasks)))
+            self._batches[name] = ArrangedBatch(Layout(*map(int, layout.split())), tuple(map(int, tasks)))
 
     def clean(self) -> None:
-        self._ask(scripts.clean(self._scratch, self._run, self._dialect))
+        self.ask(scripts.clean(self._scratch, self._run, self._dialect))
 
     def _facts(self) -> Facts:
         if self._known is None:
-            printed = self._ask(scripts.facts(self._scratch, self._dialect)).decode("utf-8", "replace")
+            printed = self.ask(scripts.facts(self._scratch, self._dialect)).decode("utf-8", "replace")
             self._known = self._dialect.read_facts(printed)
         return self._known

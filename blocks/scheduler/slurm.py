@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from blocks.job import JobRequest, megabytes, seconds
+from blocks.job import JobRequest, clock, megabytes
 from blocks.scheduler.array import Array, indices
-from blocks.scheduler.dialect import Dialect, Element, Facts, State
+from blocks.scheduler.dialect import Dialect, Element, Facts
+from blocks.scheduler.slurm_words import AWAY, CAUSES, DOUBTFUL, FULL, FULL_OF_JOBS, HOPELESS, LIMIT, NOT_LAUNCHED, STATES, WORDS
 from blocks.work import Cause
 
+_LARGEST_ARRAY = 1_000  # where it does not say
 _FIELDS = "%F|%K|%T|%r|%S|%N"
 # Without the first, Slurm cuts a long list of indices short; the second makes expected starts seconds since the epoch.
 _PLAIN = "SLURM_BITSTR_LEN=0 SLURM_TIME_FORMAT=%s"
@@ -29,62 +31,16 @@ _AS_WRITTEN = """for set in $(env | sed -n 's/^SBATCH_\\([A-Z0-9_]*\\)=.*/\\1/p'
     esac
     ! grep -q -i "^#SBATCH --$option" {script} || unset "SBATCH_$set"
 done"""
-_WORDS = (
-    ("oom-kill", Cause.MEMORY),
-    ("memory limit", Cause.MEMORY),
-    ("DUE TO TIME LIMIT", Cause.TIME),
-    ("DUE TO PREEMPTION", Cause.PREEMPTED),
-    ("DUE TO NODE FAILURE", Cause.NODE),
-)
-_FULL = re.compile(r"(Max|Grp)Submit\w*Limit|job submit limit|temporarily unable to accept job|Resource temporarily unavailable")
-_AWAY = re.compile(r"Unable to contact slurm controller|Socket timed out|Connection refused|Zero Bytes")
+# Sites print notices around the id, and some leave the option for it out.
+_ID = r"""sed -n 's/^Submitted batch job \([0-9]*\).*/\1/; s/^\([0-9][0-9]*\)\(;.*\)\{0,1\}$/\1/p' | tail -n 1"""
 _MAIL = {"begin": "BEGIN", "end": "END", "fail": "FAIL"}
-_STATES: dict[str, State] = {
-    **dict.fromkeys(
-        ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"), "pending"
-    ),
-    **dict.fromkeys(("RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING", "STAGE_OUT"), "running"),
-}
-_CAUSES = {
-    "TIMEOUT": Cause.TIME,
-    "DEADLINE": Cause.TIME,
-    "OUT_OF_MEMORY": Cause.MEMORY,
-    "NODE_FAIL": Cause.NODE,
-    "BOOT_FAIL": Cause.NODE,
-    "PREEMPTED": Cause.PREEMPTED,
-    "CANCELLED": Cause.CANCELLED,
-}
-
-_HOPELESS = frozenset(
-    {
-        "PartitionTimeLimit",
-        "PartitionNodeLimit",
-        "PartitionConfig",
-        "BadConstraints",
-        "DependencyNeverSatisfied",
-        "InvalidAccount",
-        "InvalidQOS",
-        "AssociationNotAllowed",
-        "AccountNotAllowed",
-        "QOSNotAllowed",
-        "QOSMaxWallDurationPerJobLimit",
-        "QOSMaxCpuPerJobLimit",
-        "QOSMaxNodePerJobLimit",
-        "QOSMaxMemoryPerJob",
-        "QOSMinCpuNotSatisfied",
-        "AssocMaxWallDurationPerJobLimit",
-        "AssocMaxCpuPerJobLimit",
-        "AssocMaxNodePerJobLimit",
-        "AssocMaxMemPerJob",
-        "launch failed requeued held",
-    }
-)
 
 
 class Slurm(Dialect):
     """Slurm's words."""
 
     title = "Slurm"
+    command = "sbatch"
     index = "${SLURM_ARRAY_TASK_ID:-1}"
     folder = 'cd "$SLURM_SUBMIT_DIR"'
     longest_name = 200
@@ -108,8 +64,8 @@ class Slurm(Dialect):
         return [f"#SBATCH {option}" for option in options]
 
     def submit(self, script: str) -> str:
-        return f'''{_AS_WRITTEN.format(script=script)}
-id=$(sbatch --parsable --chdir="$PWD" {script}) && echo "${{id%%;*}}"'''
+        return f"""{_AS_WRITTEN.format(script=script)}
+said=$(sbatch --parsable --chdir="$PWD" {script}) && echo "$said" | {_ID}"""
 
     def find(self, name: str) -> str:
         found = f'found=$(squeue -h -u "$(id -un)" --states=all --name={name} -o %F) && echo "$found" | sort -u | head -n 1'
@@ -119,8 +75,13 @@ id=$(sbatch --parsable --chdir="$PWD" {script}) && echo "${{id%%;*}}"'''
         return f'{_PLAINLY}; {_PLAIN} squeue -h -u "$(id -un)" --name="$(commas $names)" -o "{_FIELDS}"'
 
     def history(self, *, accounting: bool) -> str:
-        ended = f'{_PLAINLY}; {_PLAIN} squeue -h -r -u "$(id -un)" --states=all --name="$(commas $names)" -o "{_FIELDS}"'
-        return f'{ended}; sacct -n -P -X -j "$(commas $jobs)" -o JobID,State,NodeList' if accounting else ended
+        """What could not be launched is taken out of the queue, before another attempt may begin."""
+        ended = f"""{_PLAINLY}
+known=$({_PLAIN} squeue -h -r -u "$(id -un)" --states=all --name="$(commas $names)" -o "{_FIELDS}")
+echo "$known"
+held=$(echo "$known" | awk -F '|' '{{ gsub(" ", "_", $4) }} $3 == "PENDING" && $4 == "{NOT_LAUNCHED}" {{ print $1 "_" $2 }}')
+[ -z "$held" ] || scancel $held >/dev/null 2>&1"""
+        return f'{ended}\n{_PLAIN} sacct -n -P -X -j "$(commas $jobs)" -o JobID,State,NodeList' if accounting else ended
 
     def parse(self, printed: str) -> list[Element]:
         return [element for line in printed.splitlines() for element in _elements(line)]
@@ -133,36 +94,43 @@ id=$(sbatch --parsable --chdir="$PWD" {script}) && echo "${{id%%;*}}"'''
         return f'{_PLAINLY}; all=$(squeue -h -u "$(id -un)" -o %j) && echo "$all" | grep -F {part} | sort -u'
 
     def facts(self) -> str:
-        settings = 'scontrol show config | grep -E "^(MaxArraySize|AccountingStorageType)"'
+        settings = 'scontrol show config | grep -E "^(MaxArraySize|AccountingStorageType|SchedulerParameters)"'
         return f'{_PLAINLY}; squeue --version; {settings}; sinfo -h -o "%P|%a|%l|%D|%c|%m"'
 
     def read_facts(self, printed: str) -> Facts:
-        version, largest, accounting = "Slurm", 1001, False
+        version, accounting = "Slurm", False
+        limits: list[int] = []
         notes: list[str] = []
         for line in printed.splitlines():
             key, _, value = (part.strip() for part in line.partition("="))
             if line.startswith("slurm"):
                 version = f"Slurm {line.split()[-1]}"
             elif key == "MaxArraySize":
-                largest = int(value)
+                limits.append(int(value) - 1)  # indices end one below it
+            elif key == "SchedulerParameters" and (limit := re.search(r"max_array_tasks=(\d+)", value)):
+                limits.append(int(limit[1]))
             elif key == "AccountingStorageType":
                 accounting = value != "accounting_storage/none"
             elif line.count("|") == 5:
                 partition, up, limit, nodes, cpus, memory = line.split("|")
                 notes.append(f"partition {partition}: {up}, at most {limit}, {nodes} nodes with {cpus} CPUs and {memory} MB")
-        return Facts(version, max(1, largest - 1), accounting, tuple(notes))  # indices end one below MaxArraySize
+        return Facts(version, max(1, min(limits, default=_LARGEST_ARRAY)), accounting, tuple(notes))
 
     def blame(self, log: str) -> Cause | None:
-        return next((cause for words, cause in _WORDS if words in log), None)
+        return next((cause for words, cause in WORDS if words in log), None)
 
     def is_hopeless(self, reason: str) -> bool:
-        return reason in _HOPELESS
+        return reason in HOPELESS or self.may_pass(reason)
+
+    def may_pass(self, reason: str) -> bool:
+        return reason in DOUBTFUL
 
     def is_full(self, words: str) -> bool:
-        return bool(_FULL.search(words))
+        limits = LIMIT.findall(words)
+        return any(map(FULL_OF_JOBS.search, limits)) if limits else bool(FULL.search(words))
 
     def is_away(self, words: str) -> bool:
-        return bool(_AWAY.search(words))
+        return bool(AWAY.search(words))
 
 
 def _request(job: JobRequest) -> Iterator[str]:
@@ -171,7 +139,7 @@ def _request(job: JobRequest) -> Iterator[str]:
         ("partition", job.partition),
         ("account", job.account),
         ("qos", job.qos),
-        ("time", _time(job.wall_time)),
+        ("time", clock(job.wall_time) if job.wall_time else ""),
         ("nodes", job.nodes),
         ("ntasks", job.tasks),
         ("cpus-per-task", job.cpus),
@@ -180,21 +148,13 @@ def _request(job: JobRequest) -> Iterator[str]:
         ("constraint", f'"{job.constraint}"' if job.constraint else ""),
         ("reservation", job.reservation),
         ("mail-user", job.mail),
-        ("mail-type", ",".join(_MAIL[event] for event in job.mail_on or ["end", "fail"]) if job.mail else ""),
+        ("mail-type", ",".join(_MAIL[event] for event in job.mails)),
     ):
         if value:
             yield f"--{option}={value}"
     if job.exclusive:
         yield "--exclusive"
     yield from job.directives
-
-
-def _time(wall_time: str) -> str:
-    """Slurm counts in minutes and rounds up: below one, it is given one."""
-    if not wall_time:
-        return ""
-    minutes, rest = divmod(seconds(wall_time), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 def _elements(line: str) -> Iterator[Element]:
@@ -204,16 +164,18 @@ def _elements(line: str) -> Iterator[Element]:
             for index in indices(elements.partition("%")[0]):
                 began = float(start) if start.isdigit() else 0.0
                 yield _element(job, index, word, reason, began, node)
-        case [job, word, node]:  # of sacct, which says "CANCELLED by 1000"
-            array, _, index = job.partition("_")
-            if index.isdigit():
-                yield _element(array, int(index), word.split()[0], "", 0.0, node)
+        case [job, word, node]:  # of sacct, which says "CANCELLED by 1000", and has a row for all that were cancelled waiting
+            array, _, elements = job.partition("_")
+            for index in indices(elements.strip("[]").partition("%")[0]):
+                yield _element(array, index, word.split()[0], "", 0.0, "" if node == "None assigned" else node)
         case _:
             return
 
 
 def _element(job: str, index: int, word: str, reason: str, start: float, node: str) -> Element:
-    state = _STATES.get(word, "over")
+    state = STATES.get(word, "running")
+    if word in ("PENDING", "CANCELLED") and reason.replace(" ", "_") == NOT_LAUNCHED:
+        return Element(job, index, "over", reason, cause=Cause.NODE)
     if state == "over":
-        return Element(job, index, state, word, node=node, cause=_CAUSES.get(word))
+        return Element(job, index, state, word, node=node, cause=CAUSES.get(word))
     return Element(job, index, state, reason if state == "pending" else "", start if state == "pending" else 0.0, node)

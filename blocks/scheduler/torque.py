@@ -15,7 +15,8 @@ from dataclasses import replace
 from blocks.job import JobRequest, megabytes
 from blocks.scheduler.array import Array
 from blocks.scheduler.dialect import Dialect, Element, Facts
-from blocks.scheduler.pbs import Ends, elements, head, is_away, is_full, processors, settings, uneven
+from blocks.scheduler.pbs_qstat import Ends, elements
+from blocks.scheduler.pbs_words import ID, head, is_away, is_full, processors, settings, uneven
 from blocks.scheduler.slurm import Slurm
 from blocks.work import Cause
 
@@ -42,6 +43,7 @@ class Torque(Dialect):
     """The words of Torque."""
 
     title = "Torque"
+    command = "qsub"
     index = "${PBS_ARRAYID:-${SLURM_ARRAY_TASK_ID:-1}}"
     folder = 'cd "${PBS_O_WORKDIR:-$SLURM_SUBMIT_DIR}"'
     longest_name = 15
@@ -93,8 +95,8 @@ script={script} output=/dev/null
     output=log/${{script#array.}}.1
     ! grep -q "^#PBS -t" "$script" || output=${{output%1}}%a
 }}
-id=$(SBATCH_OPEN_MODE=append qsub -o "$output" -j oe "$script") &&
-    echo "${{id%%.*}}" || {{ echo "${{id##*output was:}}" >&2; false; }}
+said=$(SBATCH_OPEN_MODE=append qsub -o "$output" -j oe "$script") &&
+    echo "$said" | {ID} || {{ echo "${{said##*output was:}}" >&2; false; }}
 }}"""
 
     def find(self, name: str) -> str:
@@ -115,7 +117,7 @@ fi
 }}"""
 
     def history(self, *, accounting: bool) -> str:
-        kept = """awk '/^Job Id/ || /^ +(job_state|exit_status|exec_host) = /'"""
+        kept = r"""awk '/^Job Id/ || /^ +(job_state|exit_status|exec_host|(resources_used|Resource_List)\.(walltime|mem)) = /'"""
         return f"qstat -f -t $jobs 2>/dev/null | {kept}" if accounting else "true"
 
     def parse(self, printed: str) -> list[Element]:

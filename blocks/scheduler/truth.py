@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from blocks.scheduler.array import Layout
-from blocks.scheduler.dialect import Dialect, Element
+from blocks.scheduler.array import ArrangedBatch
+from blocks.scheduler.dialect import KILLED, Dialect, Element
 from blocks.scheduler.listing import Folder, Listing, read_history
 from blocks.work import BatchStatus, Cause, TaskEnd
-
-# Exit codes, as shells give them, of tasks that were ended by a signal which may have been the scheduler's.
-KILLED = frozenset({128 + signal.SIGKILL, 128 + signal.SIGTERM, 128 + signal.SIGXCPU})
-
-Plan = tuple[Layout, tuple[int, ...]]  # how a batch was put into arrays, and its tasks in order
 
 
 @dataclass(slots=True)
@@ -30,14 +24,16 @@ class _Explained:
 class Verdicts:
     """What a listing says of each batch, once the history of what it leaves open was heard."""
 
-    def __init__(self, listing: Listing, plans: Mapping[str, Plan], refused: Mapping[str, str], dialect: Dialect) -> None:
-        self._listing, self._plans, self._refused, self._dialect = listing, plans, refused, dialect
+    def __init__(
+        self, listing: Listing, batches: Mapping[str, ArrangedBatch], refused: Mapping[str, str], dialect: Dialect
+    ) -> None:
+        self._listing, self._batches, self._refused, self._dialect = listing, batches, refused, dialect
         self._live = {
             batch: {
                 number: element for number, element in self._of_batch(listing.queue, batch).items() if element.state != "over"
             }
             for batch in listing.folders
-            if listing.queue is not None and batch in plans
+            if listing.queue is not None and batch in batches
         }
         self._due: set[tuple[str, int]] = set()
         self._fates: dict[str, dict[int, Element]] = {}
@@ -57,16 +53,16 @@ class Verdicts:
         self._due = due
         logs, history = read_history(told)
         for (batch, array, index), text in logs.items():
-            self._logs[batch, self._plans[batch][0].element(array, index)] = text
+            self._logs[batch, self._batches[batch].layout.element(array, index)] = text
         remembered = [element for element in self._dialect.parse(history) if element.state == "over"]
         self._fates = {batch: self._of_batch(remembered, batch) for batch in self._live}
 
     def status(self, batch: str) -> BatchStatus:
         """All that is known of a batch."""
         folder = self._listing.folders.get(batch, Folder())
-        if batch in self._refused and batch not in self._plans:  # nothing of it was taken yet
+        if batch in self._refused and batch not in self._batches:  # nothing of it was taken yet
             return BatchStatus(batch, alive=True, ends=(), queue=self._refused[batch])
-        if batch not in self._plans or folder.state == "unknown":
+        if batch not in self._batches or folder.state == "unknown":
             return BatchStatus(batch, alive=False, ends=(), started=frozenset(folder.claimed))
         found = _Explained({task: end for task, end in folder.ends.items() if end.exit_code not in KILLED})
         for name, element in self._due:
@@ -75,7 +71,7 @@ class Verdicts:
         over = found.ends.keys() | found.not_begun | found.untraced
         return BatchStatus(
             batch,
-            alive=not over.issuperset(self._plans[batch][1]),
+            alive=not over.issuperset(self._batches[batch].tasks),
             ends=tuple(found.ends.values()),
             started=frozenset(folder.claimed),
             not_begun=frozenset(found.not_begun),
@@ -85,18 +81,23 @@ class Verdicts:
         )
 
     def hopeless(self, batch: str) -> str:
-        """Why jobs of a batch will never begin, in the scheduler's word; empty: they may."""
-        reasons = {element.reason for element in self._live.get(batch, {}).values() if element.state == "pending"}
+        """Why jobs of a batch will never begin, in the scheduler's word; empty: they may, as others of the batch have."""
+        live = self._live.get(batch, {}).values()
+        if any(element.state == "running" for element in live):
+            return ""
+        reasons = {element.reason for element in live}
         return next((reason for reason in sorted(reasons) if self._dialect.is_hopeless(reason)), "")
 
     def _explain(self, batch: str, element: int, found: _Explained) -> None:
         """What came of the tasks of an element that is over."""
         folder = self._listing.folders[batch]
         fate, log = self._fates.get(batch, {}).get(element), self._logs.get((batch, element), "")
-        cause = (fate.cause if fate else None) or self._dialect.blame(log)
-        words = self._words(fate, log)
         tasks = self._tasks(batch, element)
         begun = not folder.claimed.isdisjoint(tasks)
+        if begun and fate is not None and fate.unbegun:
+            fate = None
+        cause = (fate.cause if fate else None) or self._dialect.blame(log)
+        words = self._words(fate, log)
         for task in filter(lambda task: self._is_open(batch, task), tasks):
             known = folder.ends.get(task)
             if known is not None:  # a signal ended it: the scheduler's doing, if that says so
@@ -124,7 +125,7 @@ class Verdicts:
     def _waiting(self, batch: str, folder: Folder) -> set[int]:
         """Tasks whose turn has not come; while the scheduler is silent, all that have not begun."""
         if batch not in self._live:
-            return set(self._plans[batch][1]) - folder.claimed
+            return set(self._batches[batch].tasks) - folder.claimed
         pending = (element for element, known in self._live[batch].items() if known.state == "pending")
         return {task for element in pending for task in self._tasks(batch, element)}
 
@@ -147,14 +148,14 @@ class Verdicts:
             return set()
         arrays = [
             array
-            for array in self._plans[batch][0].arrays()
+            for array in self._batches[batch].layout.arrays()
             if array.number in folder.jobs.values() or batch not in self._refused  # else it will be submitted yet
         ]
         return {array.offset + index for array in arrays for index in range(1, array.size + 1)} - self._live[batch].keys()
 
     def _of_batch(self, elements: list[Element], batch: str) -> dict[int, Element]:
         """What the scheduler says, by the numbers that elements have in a batch."""
-        folder, layout = self._listing.folders[batch], self._plans[batch][0]
+        folder, layout = self._listing.folders[batch], self._batches[batch].layout
         sizes = {array.number: array.size for array in layout.arrays()}
         found: dict[int, Element] = {}
         for element in sorted(elements, key=lambda element: not element.index):  # the rest of an array comes last
@@ -166,7 +167,7 @@ class Verdicts:
         return found
 
     def _tasks(self, batch: str, element: int) -> list[int]:
-        layout, tasks = self._plans[batch]
+        layout, tasks = self._batches[batch]
         return [tasks[position] for position in layout.positions(element)]
 
     def _is_open(self, batch: str, task: int) -> bool:

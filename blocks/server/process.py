@@ -19,14 +19,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from blocks.errors import ChimineyError
+from blocks.process_start import began
 
 # The shell leaves the command to init, so that a long-lived parent keeps no dead child.
 _LEAVE = '"$@" </dev/null >>"$0" 2>&1 & echo $!'
-# A shell without a terminal starts what is behind "&" deaf to SIGINT, and the worker turns SIGTERM into SIGINT.
-_LISTEN = (
-    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "signal.signal(signal.SIGTERM, signal.SIG_DFL); runpy.run_module('prefect', run_name='__main__', alter_sys=True)"
-)
 _LOG_LIMIT = 10_000_000  # bytes, above which a log is put aside when the next process starts
 
 
@@ -81,7 +77,7 @@ def start(arguments: list[str], environment: Mapping[str, str], log: Path, port:
     if log.exists() and log.stat().st_size > _LOG_LIMIT:
         log.replace(log.with_suffix(".log.1"))
     told = subprocess.run(
-        ["/bin/sh", "-c", _LEAVE, str(log), sys.executable, "-P", "-c", _LISTEN, *arguments],
+        ["/bin/sh", "-c", _LEAVE, str(log), sys.executable, "-P", "-m", "blocks.server.command", *arguments],
         env=dict(environment),
         cwd=log.parent,  # no .env or prefect.toml of the folder the person happens to stand in
         stdin=subprocess.DEVNULL,
@@ -114,17 +110,3 @@ def alone(lock: Path) -> Generator[None]:
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def began(pid: int) -> str | None:
-    """When the process with this id began; None when there is none, or only its remains."""
-    if sys.platform == "linux":
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            return None
-        state, moment = fields[0], fields[19]
-    else:
-        told = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-        state, _, moment = told.stdout.strip().partition(" ")
-    return None if state in ("", "Z", "X") or state.startswith("Z") else moment.strip()

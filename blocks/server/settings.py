@@ -13,15 +13,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from blocks.errors import InvalidRequest
-
-
-def home() -> Path:
-    """The folder of everything that Chiminey keeps for this person: ``CHIMINEY_HOME``, or ``~/.chiminey``."""
-    return Path(os.environ.get("CHIMINEY_HOME") or Path.home() / ".chiminey").absolute()
+from blocks.home import home
 
 
 def folder() -> Path:
-    """The folder of the embedded server, below :func:`home`; made when missing, closed to other users."""
+    """The folder of the embedded server, below the person's own; made when missing, closed to other users."""
     path = home() / "server"
     for each in (home(), path):
         each.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -29,6 +29,8 @@ from prefect.settings import get_current_settings
 from prefect.states import Cancelling, Crashed
 from prefect.workers.process import ProcessWorker
 
+from blocks.home import home
+from blocks.process_start import began
 from blocks.server import process, settings
 from blocks.server.automations import FLOW_PREFIX
 from blocks.server.process import Process
@@ -107,7 +109,7 @@ def _crash_what_was_left() -> None:
 
 
 def _has_process(run: FlowRun) -> bool:
-    return run.infrastructure_pid is not None and process.began(int(run.infrastructure_pid)) is not None
+    return run.infrastructure_pid is not None and began(int(run.infrastructure_pid)) is not None
 
 
 def _drain(client: SyncPrefectClient, patience: float) -> list[str]:
@@ -142,11 +144,11 @@ def _environment() -> dict[str, str]:
     return {
         **os.environ,
         **current,
-        "CHIMINEY_HOME": str(settings.home()),
+        "CHIMINEY_HOME": str(home()),
         "PREFECT_WORKER_QUERY_SECONDS": str(_POLL),
         "PREFECT_LOGGING_COLORS": "false",
     }
 
 
 def _record() -> Path:
-    return settings.home() / "server" / "worker.json"
+    return home() / "server" / "worker.json"

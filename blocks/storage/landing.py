@@ -5,18 +5,17 @@ and a folder is made once and remembered. That memory is also the guard against 
 writes through it: only folders made here are written into.
 """
 # pathlib would cost more than the system calls themselves:
-# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH106, PTH108, PTH116, PTH120, PTH208, PTH211
+# ruff: noqa: PTH101, PTH102, PTH104, PTH108, PTH208, PTH211
 
 import os
-import secrets
-import shutil
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from blocks.errors import CommandFailed, Unstorable
-from blocks.storage.resource import INCOMING, STALE, admit
-from blocks.tree import Entry
+from blocks.storage.resource import admit
+from blocks.storage.slots import OLD, slot
+from blocks.tree import Entry, unreadable
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST = 1 << 30  # bytes that are copied by one system call
@@ -29,35 +28,8 @@ def landing(parent: str) -> Generator["Landing"]:
     Raises:
         OSError: the disk refused.
     """
-    slot = _make_slot(f"{parent}/{INCOMING}")
-    try:
-        _remove_stale(slot)
-        yield Landing(parent, slot)
-    finally:
-        shutil.rmtree(slot)
-        with suppress(OSError):  # others still use it
-            os.rmdir(os.path.dirname(slot))
-
-
-def _make_slot(incoming: str) -> str:
-    slot = f"{incoming}/{secrets.token_hex(8)}"
-    while True:
-        os.makedirs(incoming, exist_ok=True)
-        try:
-            os.mkdir(slot, 0o700)
-        except FileNotFoundError:  # another one has just finished, and removed the folder
-            continue
-        os.mkdir(f"{slot}/new")
-        return slot
-
-
-def _remove_stale(slot: str) -> None:
-    now = os.stat(slot).st_mtime  # by the clock of the file server, if it is one
-    with os.scandir(os.path.dirname(slot)) as others:
-        for other in others:
-            with suppress(FileNotFoundError):  # another one removes it too, or has just finished
-                if other.stat(follow_symlinks=False).st_mtime < now - STALE:
-                    shutil.rmtree(other.path)
+    with slot(parent) as own:
+        yield Landing(parent, own)
 
 
 class Landing:
@@ -74,7 +46,7 @@ class Landing:
         """Write one entry, making the folders above it.
 
         Raises:
-            CommandFailed: it would be written outside its folder; its content ended early.
+            CommandFailed: it would be written outside its folder; its content ended early, or can't be read.
             Unstorable: something of another kind was there before.
             OSError: the disk refused.
         """
@@ -109,7 +81,7 @@ class Landing:
         names = sorted(os.listdir(self._new))
         for name in names:
             self._place(name)
-        _sync(self._parent)
+        _sync_names(self._parent)
         return names
 
     def _make_folder(self, path: str) -> None:
@@ -151,7 +123,7 @@ class Landing:
             os.utime(path, (entry.modified, entry.modified), follow_symlinks=False)
 
     def _place(self, name: str) -> None:
-        new, place, old = f"{self._new}{name}", f"{self._parent}/{name}", f"{self._slot}/old-{name}"
+        new, place, old = f"{self._new}{name}", f"{self._parent}/{name}", f"{self._slot}/{OLD}{name}"
         try:
             os.rename(new, place)
         except OSError:  # a folder with something in it, or of another kind: it has to make room first
@@ -177,7 +149,10 @@ def _fill(target: int, entry: Entry) -> None:
 
 def _copy(entry: Entry, content: Path, target: int) -> None:
     """The copy is made by the kernel, and shares blocks until one side changes, where the file system can."""
-    source = os.open(content, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        source = os.open(content, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:  # which would be taken for one of the disk that is written to
+        raise unreadable(content, error) from error
     try:
         left = entry.size
         while left:
@@ -196,7 +171,7 @@ def _copy_part(source: int, target: int, most: int) -> int:
         return os.sendfile(target, source, None, min(most, _MOST))
 
 
-def _sync(path: str) -> None:
+def _sync_names(path: str) -> None:
     """The names in a folder are on the disk afterwards."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

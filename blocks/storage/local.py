@@ -13,7 +13,8 @@ from pydantic import Field
 from blocks.errors import CommandFailed, NotFound, Unstorable
 from blocks.storage.landing import landing
 from blocks.storage.resource import INCOMING, StorageResource, inside, named
-from blocks.tree import Entry, folder, walk
+from blocks.storage.slots import recover
+from blocks.tree import BLOCK, Entry, folder, walk
 
 _CAUSES = {
     errno.ENOSPC: "the disk is full; please free some space or choose another storage",
@@ -56,6 +57,11 @@ class LocalStorage(StorageResource):
         with self._plainly(path):
             return self._place(path).read_bytes()
 
+    def blocks(self, path: str) -> Iterator[bytes]:
+        with self._plainly(path), self._place(path).open("rb") as source:
+            while block := source.read(BLOCK):
+                yield block
+
     def tree(self, path: str) -> Iterator[Entry]:
         with self._plainly(path):
             for entry in walk(self._place(path)):
@@ -76,6 +82,10 @@ class LocalStorage(StorageResource):
             for entry in self.tree(source):
                 arriving.share(entry.under(name))
             arriving.appear()
+
+    def recover(self, path: str) -> None:
+        with self._plainly(path):
+            recover(str(self._place(path)))
 
     def remove(self, path: str) -> None:
         named(path)

@@ -47,6 +47,17 @@ def named(path: str) -> tuple[str, str]:
     return parent, name
 
 
+def refuse_copy_into_itself(source: str, target: str) -> None:
+    """Let a copy pass that has an end.
+
+    Raises:
+        InvalidRequest: its target is its source, or in it.
+    """
+    origin = inside(source)
+    if f"{inside(target)}/".startswith(f"{origin}/" if origin else ""):
+        raise InvalidRequest(f"{source!r} can't be copied into itself; please choose a target outside it.")
+
+
 def admit(path: str) -> None:
     """Let the path of an entry pass, if it can be written as it stands.
 
@@ -61,8 +72,9 @@ class StorageResource(Resource, ABC):
     """A folder somewhere that keeps input and results.
 
     Paths are relative to the base folder, with "/" between parts; "" is the base folder itself. Whatever is written appears
-    whole or not at all: it waits in a folder that no method shows, and is moved into place when it is complete. What a killed
-    process left there is removed a day later, by the next one that writes into the same folder.
+    whole or not at all: it waits in a folder that no method shows, and is moved into place when it is complete, and on the disk
+    where that can be known. What a killed process left there is put right by :meth:`recover`, or a day later by the next one that
+    writes into the same folder.
 
     Files keep their permissions (without set-user-id and the like) and times (when they have one: 0 means now); folders also,
     with the owner's own permissions added, without which they could be neither filled nor removed.
@@ -70,6 +82,11 @@ class StorageResource(Resource, ABC):
     Every method raises Unreachable when the storage does not answer, CommandFailed when it refuses (the disk is full, no
     permission), and InvalidRequest for a path that leads out of the base folder.
     """
+
+    @property
+    def takes_from_hosts(self) -> bool:
+        """Whether hosts may send it large files themselves: content that is a :class:`~blocks.host_file.HostFile`."""
+        return False
 
     @abstractmethod
     def describe(self, path: str = "") -> str:
@@ -84,6 +101,10 @@ class StorageResource(Resource, ABC):
         """One small file. Raises NotFound."""
 
     @abstractmethod
+    def blocks(self, path: str) -> Iterator[bytes]:
+        """One file of any size, a block at a time. Raises NotFound, at the first block."""
+
+    @abstractmethod
     def tree(self, path: str) -> Iterator[Entry]:
         """Everything below a folder, sorted in each folder, read as it is asked for. Raises NotFound, at the first entry."""
 
@@ -93,6 +114,13 @@ class StorageResource(Resource, ABC):
 
         Each name at the top of the stream appears as ``parent/<name>`` when the whole stream has been written, and replaces
         what stood there; nothing appears when the stream breaks off. Returns these names, sorted.
+        """
+
+    @abstractmethod
+    def recover(self, path: str) -> None:
+        """Put right what processes that died have left in a folder, and in the folders directly in it.
+
+        What had not arrived goes, and what had made room for it is in its place again. Only who alone writes there may do so.
         """
 
     @abstractmethod
@@ -119,9 +147,7 @@ class StorageResource(Resource, ABC):
         Raises:
             NotFound: there is no such folder.
         """
-        origin = inside(source)
-        if f"{inside(target)}/".startswith(f"{origin}/" if origin else ""):
-            raise InvalidRequest(f"{source!r} can't be copied into itself; please choose a target outside it.")
+        refuse_copy_into_itself(source, target)
         self.store(target, self.tree(source))
 
     def alias(self, source: str, target: str) -> None:

@@ -10,11 +10,15 @@ from typing import ClassVar
 
 from pydantic import Field, PrivateAttr
 
+from blocks.block_reader import BlockReader
 from blocks.errors import NotFound
 from blocks.storage.resource import INCOMING, StorageResource, inside, named
-from blocks.storage.sftp_files import PIECE, RemoteFile, entry_of, listed, raw, receive
-from blocks.storage.sftp_landing import landing, remove_tree
-from blocks.storage.sftp_sessions import AHEAD, SFTPSessions, Team
+from blocks.storage.sftp_files import PIECE, entry_of, listed, pieces, raw, receive
+from blocks.storage.sftp_folders import remove_tree
+from blocks.storage.sftp_landing import landing
+from blocks.storage.sftp_sessions import AHEAD, SFTPSessions
+from blocks.storage.sftp_slots import recover
+from blocks.storage.team import Team
 from blocks.transport.ssh import SSHTransport
 from blocks.transport.ssh_access import SSHAccess
 from blocks.tree import Entry
@@ -24,7 +28,10 @@ _CONNECTING = Lock()  # nothing is connected under it: that happens at the first
 
 
 class SFTPStorage(SSHAccess, StorageResource):
-    """A folder of a server that offers SFTP. Names there that are not UTF-8 can be written, but not listed."""
+    """A folder of a server that offers SFTP. Names there that are not UTF-8 can be written, but not listed.
+
+    A server that takes no permissions and times, as some that stand before a store of objects, keeps files without.
+    """
 
     _block_type_name = "SFTP Storage"
     _block_type_slug = "chiminey-sftp-storage"
@@ -65,6 +72,12 @@ class SFTPStorage(SSHAccess, StorageResource):
                 parts.append(receive(session, place, len(parts) * PIECE, PIECE))
         return b"".join(parts)
 
+    def blocks(self, path: str) -> Iterator[bytes]:
+        place = self._place(path)
+        with self._connected().borrow(self.describe(path)) as session:
+            size = session.stat(raw(place)).st_size or 0
+        yield from Entry(path, "file", size=size, content=BlockReader(pieces(self._connected(), place, size))).blocks()
+
     def tree(self, path: str) -> Iterator[Entry]:
         with self._connected().team() as team:
             ahead = deque[tuple[Entry, Future[bytes] | None]]()
@@ -80,6 +93,9 @@ class SFTPStorage(SSHAccess, StorageResource):
             for entry in tree:
                 arriving.add(entry)
             return arriving.appear()
+
+    def recover(self, path: str) -> None:
+        recover(self._connected(), self._place(path))
 
     def remove(self, path: str) -> None:
         named(path)
@@ -113,7 +129,7 @@ class SFTPStorage(SSHAccess, StorageResource):
         if entry.kind != "file":
             return entry, None
         if entry.size > _SMALL:
-            return replace(entry, content=RemoteFile(self._connected(), place, entry.size)), None
+            return replace(entry, content=BlockReader(pieces(self._connected(), place, entry.size))), None
         return entry, team.begin(partial(self._fetch, place, entry.size))
 
     def _fetch(self, place: str, size: int) -> bytes:

@@ -1,17 +1,21 @@
 """Single files and links over SFTP: names as bytes, many requests on the way at once, and a look at what has arrived."""
 
+import re
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import paramiko
 
 from blocks.errors import CommandFailed
-from blocks.storage.sftp_sessions import SFTPSessions
+from blocks.storage.sftp_sessions import SFTPSessions, is_closed
 from blocks.tree import Entry
 
 PIECE = 4 * 1024 * 1024  # bytes of a file that are asked for, or sent, in one go
+_OPENSSH = re.compile(r"OpenSSH\D*(\d+)\.(\d+)")  # in what a server says of its version
 _OPENSSH_REQUEST = 255_000  # bytes that OpenSSH takes in one request; the standard asks for no more than 32 KB of others
+_OLD_OPENSSH_READ = 65_536  # bytes that it gave for one before 8.5; paramiko would ask for each rest by itself
 
 
 def raw(path: str) -> bytes:
@@ -52,22 +56,35 @@ def send(session: paramiko.SFTPClient, piece: Piece) -> None:
             target.write(piece.content[start : start + request])
 
 
-def finish(session: paramiko.SFTPClient, path: str, entry: Entry) -> None:
-    """Give a written file its permissions and time, and see that all of it is there.
+def finish(sessions: SFTPSessions, session: paramiko.SFTPClient, path: str, entry: Entry) -> None:
+    """See that all of a written file is there, and give it its permissions and time.
 
     Raises:
         CommandFailed: the server has fewer bytes, or more.
     """
-    place = raw(path)
-    if entry.modified:
-        session.utime(place, (entry.modified, entry.modified))
-    status = session.stat(place)
+    status = session.stat(raw(path))
     if status.st_size != entry.size:
         raise CommandFailed(
             f"{entry.path} has {status.st_size} bytes after it was sent, not {entry.size}; please look whether the disk is full."
         )
-    if status.st_mode is None or status.st_mode & 0o7777 != entry.mode & 0o777:
-        session.chmod(place, entry.mode & 0o777)
+    mode = entry.mode & 0o777
+    has_mode = status.st_mode is not None and status.st_mode & 0o7777 == mode
+    mark(sessions, session, path, None if has_mode else mode, entry.modified)
+
+
+def mark(sessions: SFTPSessions, session: paramiko.SFTPClient, path: str, mode: int | None, modified: float) -> None:
+    """Give a file or folder its permissions and time, if it has one. A server that knows neither is asked once."""
+    if not sessions.takes_marks:
+        return
+    try:
+        if mode is not None:
+            session.chmod(raw(path), mode)
+        if modified:
+            session.utime(raw(path), (modified, modified))
+    except OSError as error:
+        if error.errno is not None or isinstance(error, TimeoutError) or is_closed(session):
+            raise
+        sessions.takes_marks = False
 
 
 def receive(session: paramiko.SFTPClient, path: str, offset: int, size: int) -> bytes:
@@ -84,36 +101,22 @@ def receive(session: paramiko.SFTPClient, path: str, offset: int, size: int) -> 
 def _open(session: paramiko.SFTPClient, path: str, mode: Literal["r", "r+", "wx"]) -> paramiko.SFTPFile:
     opened = session.open(raw(path), mode)
     channel = session.get_channel()
-    if channel is not None and "OpenSSH" in channel.get_transport().remote_version:
-        opened.MAX_REQUEST_SIZE = _OPENSSH_REQUEST
+    if channel is not None and (openssh := _OPENSSH.search(channel.get_transport().remote_version)):
+        is_old = (int(openssh[1]), int(openssh[2])) < (8, 5)
+        opened.MAX_REQUEST_SIZE = _OLD_OPENSSH_READ if is_old and mode == "r" else _OPENSSH_REQUEST
     return opened
 
 
-class RemoteFile:
-    """A large file that is read piece by piece; no session is held in between."""
-
-    def __init__(self, sessions: SFTPSessions, path: str, size: int) -> None:
-        self._sessions = sessions
-        self._path = path
-        self._left = size
-        self._offset = 0
-        self._piece = b""
-        self._used = 0
-
-    def read(self, size: int, /) -> bytes:
-        """At most ``size`` bytes; empty at the end."""
-        if self._used == len(self._piece) and self._left:
-            self._fetch()
-        part = self._piece[self._used : self._used + size]
-        self._used += len(part)
-        return part
-
-    def _fetch(self) -> None:
-        with self._sessions.borrow(self._path) as session:
-            self._piece = receive(session, self._path, self._offset, min(PIECE, self._left))
-        self._used = 0
-        self._offset += len(self._piece)
-        self._left = self._left - len(self._piece) if self._piece else 0
+def pieces(sessions: SFTPSessions, path: str, size: int) -> Iterator[bytes]:
+    """The content of a large file piece by piece; no session is held in between. A file that shrank ends early."""
+    offset = 0
+    while offset < size:
+        with sessions.borrow(path) as session:
+            piece = receive(session, path, offset, min(PIECE, size - offset))
+        if not piece:
+            return
+        yield piece
+        offset += len(piece)
 
 
 def entry_of(session: paramiko.SFTPClient, path: str, name: str, status: paramiko.SFTPAttributes) -> Entry | None:

@@ -5,20 +5,18 @@ so any number of readers and writers get on with a handful of sessions, and none
 """
 
 import threading
-from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TypeVar
 
 import paramiko
 
-from blocks.errors import CommandFailed, NotFound, Unreachable
+from blocks.errors import ChannelRefused, CommandFailed, NotFound, Unreachable
+from blocks.storage.team import Team
 from blocks.transport.ssh import SSHTransport
+from blocks.transport.transport import Stream
 
 AT_ONCE = 4  # sessions: servers allow ten channels on a connection, and scripts may need some
 AHEAD = 16  # pieces of work that wait or run; with their content, this bounds the memory
-
-_T = TypeVar("_T")
 
 
 class SFTPSessions:
@@ -28,6 +26,9 @@ class SFTPSessions:
         self._transport = transport
         self._free = threading.Semaphore(AT_ONCE)
         self._idle = list[paramiko.SFTPClient]()
+        self._shell_is_free = threading.Lock()
+        self.has_shell = True  # as far as is known
+        self.takes_marks = True  # that is, permissions and times; as far as is known
 
     @property
     def name(self) -> str:
@@ -55,20 +56,46 @@ class SFTPSessions:
                 self._give_up(session, error)
                 raise Unreachable(f"The connection to {self.name} broke at {path}; please try again.") from error
             except OSError as error:
-                if _is_closed(session):
+                if is_closed(session):
                     raise Unreachable(f"The connection to {self.name} broke at {path}; please try again.") from error
                 raise CommandFailed(
                     f"{path}: {self.name} refused it ({error}); please look whether its disk or your quota is full, "
                     "whether you may write there, and whether something of the same name is in the way."
                 ) from error
             finally:
-                if not _is_closed(session):
+                if not is_closed(session):
                     self._idle.append(session)
+
+    @contextmanager
+    def shell(self, script: str) -> Generator[Stream | None]:
+        """A script on the server, in the place of one of the sessions; None where there is no shell, or a script is at work."""
+        if not self.has_shell or not self._shell_is_free.acquire(blocking=False):
+            yield None
+            return
+        try:
+            with self._free:
+                stream = self._script(script)
+                try:
+                    yield stream
+                finally:
+                    if stream is not None:
+                        stream.close()
+        finally:
+            self._shell_is_free.release()
+
+    def _script(self, script: str) -> Stream | None:
+        if len(self._idle) > 1:  # for its channel; the other stays, so that there are surely two
+            self._idle.pop().close()
+        try:
+            return self._transport.open(script)
+        except ChannelRefused:
+            self.has_shell = False
+            return None
 
     def _session(self) -> paramiko.SFTPClient:
         while self._idle:
             session = self._idle.pop()
-            if not _is_closed(session):
+            if not is_closed(session):
                 return session
         return self._transport.sftp()
 
@@ -77,14 +104,9 @@ class SFTPSessions:
         if isinstance(error, TimeoutError):  # a silent connection looks alive for ever
             self.close()
 
-    @contextmanager
-    def team(self) -> Generator["Team"]:
+    def team(self) -> Team:
         """Threads that do work at the same time, each piece with a session of its own."""
-        team = Team()
-        try:
-            yield team
-        finally:
-            team.dismiss()
+        return Team(AT_ONCE, AHEAD)
 
     def close(self) -> None:
         """End the sessions and the connection."""
@@ -92,42 +114,7 @@ class SFTPSessions:
         self._transport.close()
 
 
-class Team:
-    """Pieces of work in other threads, of which a few wait at most; they begin in the order in which they were given."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(AT_ONCE, "sftp")
-        self._room = threading.Semaphore(AHEAD)
-        self._failure: BaseException | None = None
-
-    def begin(self, work: Callable[[], _T]) -> Future[_T]:
-        """Do it soon. Waits while there is too much to do; raises what failed before."""
-        self._room.acquire()
-        if self._failure is not None:
-            self._room.release()
-            raise self._failure
-        future = self._threads.submit(work)
-        future.add_done_callback(self._done)
-        return future
-
-    def finish(self) -> None:
-        """Wait until everything is done; raises what failed."""
-        for _ in range(AHEAD):
-            self._room.acquire()
-        self._room.release(AHEAD)
-        if self._failure is not None:
-            raise self._failure
-
-    def dismiss(self) -> None:
-        """Leave out what has not begun, and wait for the rest."""
-        self._threads.shutdown(cancel_futures=True)
-
-    def _done(self, future: Future[_T]) -> None:
-        if not future.cancelled() and self._failure is None:
-            self._failure = future.exception()
-        self._room.release()
-
-
-def _is_closed(session: paramiko.SFTPClient) -> bool:
+def is_closed(session: paramiko.SFTPClient) -> bool:
+    """Whether the connection of a session is gone."""
     channel = session.get_channel()
     return channel is None or channel.closed

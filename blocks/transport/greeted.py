@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
-from time import monotonic
 
+from blocks.countdown import Countdown
 from blocks.errors import CommandFailed, Unreachable
 from blocks.transport.transport import GREETING, Result, Stream
 from blocks.tree import BLOCK
@@ -18,21 +18,22 @@ class GreetedStream(Stream):
 
     def __init__(self, name: str, silence: float | None) -> None:
         self._name, self._silence = name, silence
+        self._patience = None if silence is None else Countdown(silence)  # renewed by all that standard error says
         self._noise: bytes | None = b""  # None after the greeting
         self._kept = deque[memoryview]()
         self._ended = False
 
     @abstractmethod
-    def _receive(self, size: int, seconds: float | None) -> bytes | None:
-        """Bytes as they come, all that are there: empty once the script has ended, None if none came in so many seconds."""
+    def _receive(self, size: int, countdown: Countdown | None) -> bytes | None:
+        """Bytes as they come, all that are there: empty once the script has ended, None if none came in the time allowed."""
 
     @abstractmethod
     def _finish(self) -> tuple[int, str]:
         """The exit code of the ended script, and the end of its standard error."""
 
     def read(self, size: int, /) -> bytes:
-        if not self._kept and not self._arrives(size, self._silence):
-            raise Unreachable(f"{self._name} said nothing for {self._silence:g} seconds; it may be down or overloaded.")
+        if not self._kept:
+            self._wait(size)
         if not self._kept:
             return b""
         block = self._kept.popleft()
@@ -42,7 +43,7 @@ class GreetedStream(Stream):
 
     def poll(self, seconds: float) -> bool:
         try:
-            return bool(self._kept) or self._arrives(BLOCK, seconds)
+            return bool(self._kept) or self._arrives(BLOCK, Countdown(seconds))
         except (Unreachable, CommandFailed):
             return True  # read raises it again
 
@@ -53,11 +54,17 @@ class GreetedStream(Stream):
         exit_code, errors = self._finish()
         return Result(exit_code, bytes(output), errors)
 
-    def _arrives(self, size: int, seconds: float | None) -> bool:
-        """Wait until there is something to read or the script has ended; False if neither happens in so many seconds."""
-        deadline = None if seconds is None else monotonic() + seconds
+    def _wait(self, size: int) -> None:
+        """Wait until there is something to read or the script has ended, for as long as it says anything at all."""
+        if self._patience is not None:
+            self._patience.renew()
+        if not self._arrives(size, self._patience):
+            raise Unreachable(f"{self._name} said nothing for {self._silence:g} seconds; it may be down or overloaded.")
+
+    def _arrives(self, size: int, countdown: Countdown | None) -> bool:
+        """Wait until there is something to read or the script has ended; False if neither happens in the time allowed."""
         while not self._kept and not self._ended:
-            block = self._receive(size, None if deadline is None else max(0.0, deadline - monotonic()))
+            block = self._receive(size, countdown)
             if block is None:
                 return False
             self._keep(block)

@@ -15,6 +15,7 @@ import paramiko
 
 from blocks.errors import HostKeyRefused, HostKeyUnknown
 
+PINNED = "the resource's host keys"
 _KEY_TYPE = re.compile(r"(ssh|ecdsa|sk-ssh|sk-ecdsa)-\S+")
 _ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}  # a key type that signs under other names than its own
 
@@ -52,7 +53,7 @@ def preferred_algorithms(known: Iterable[KnownKey], offered: Iterable[str]) -> t
 
 
 def check_host_key(key: paramiko.PKey, known: list[KnownKey], address: str, place: str) -> None:
-    """Accept a server's key, or say why not; ``place`` is where its line belongs, for the message.
+    """Accept a server's key, or say why not; ``place`` is where its line belongs, for the message: a file, or PINNED.
 
     Raises:
         HostKeyRefused: it is unknown, revoked, or not the one on record.
@@ -65,13 +66,15 @@ def check_host_key(key: paramiko.PKey, known: list[KnownKey], address: str, plac
     line = f"{address} {key.get_name()} {key.get_base64()}"
     if trusted:
         raise HostKeyRefused(
-            f"The host key of {address} has changed: somebody may be intercepting the connection, "
-            f"or the host was installed anew. It now shows {fingerprint(key)}; if its administrator confirms that, "
-            f"replace its line in {place} by: {line}"
+            f"The host key of {address} has changed: somebody may be intercepting the connection, the host was installed anew, "
+            f"or the name leads to several login nodes in turn. It now shows {fingerprint(key)}; if its administrator confirms "
+            f"that, replace its line in {place} by this one, or add it for one of several nodes (or name one node as the host): "
+            f"{line}"
         )
+    add = "pin it with --accept-host-key, or by this line in" if place == PINNED else "add this line to"
     raise HostKeyUnknown(
         f"The host {address} is unknown. It shows the key {fingerprint(key)}; "
-        f"if its administrator confirms that, add this line to {place}: {line}",
+        f"if its administrator confirms that, {add} {place}: {line}",
         line,
     )
 
@@ -124,7 +127,7 @@ def _hash_matches(hashed: str, address: str) -> bool:
         salt, digest = (base64.b64decode(part, validate=True) for part in hashed.split("|")[2:4])
     except (binascii.Error, ValueError):
         return False
-    return hmac.compare_digest(hmac.digest(salt, address.encode(), "sha1"), digest)
+    return hmac.compare_digest(hmac.digest(salt, address.lower().encode(), "sha1"), digest)
 
 
 def _pattern(name: str) -> re.Pattern[str]:

@@ -10,6 +10,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from blocks.countdown import Countdown
+from blocks.errors import Unreachable
 from blocks.transport.greeted import TAIL, GreetedStream
 from blocks.transport.transport import READER, Stream, Transport, encode
 from blocks.tree import BLOCK
@@ -20,8 +22,7 @@ _OURS = ("PREFECT_", "CHIMINEY_LEDGER")  # they may hold passwords, and scripts 
 class LocalTransport(Transport):
     """Runs scripts on this machine, each in a session of its own."""
 
-    def __init__(self, name: str = "this machine") -> None:
-        self.name = name
+    name = "this machine"
 
     def open(self, script: str) -> Stream:
         self.round_trips += 1
@@ -40,16 +41,20 @@ class _LocalStream(GreetedStream):
         super().__init__(name, silence=None)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 -- a pipe that nobody reads would stop the script
         home = Path.home()
-        self._process = subprocess.Popen(
-            ["/bin/sh", "-c", READER],
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            start_new_session=True,
-            cwd=home if home.is_dir() else "/",
-            env={name: value for name, value in os.environ.items() if not name.startswith(_OURS)},
-        )
+        try:
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", READER],
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                start_new_session=True,
+                cwd=home if home.is_dir() else "/",
+                env={name: value for name, value in os.environ.items() if not name.startswith(_OURS)},
+            )
+        except OSError as error:  # it has no memory left, or no room for another process
+            self._errors.close()
+            raise Unreachable(f"{name}: no shell can be started: {error.strerror}") from error
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._input, self._output = self._process.stdin, self._process.stdout
@@ -77,10 +82,10 @@ class _LocalStream(GreetedStream):
     def end_input(self) -> None:
         self._input.close()
 
-    def _receive(self, size: int, seconds: float | None) -> bytes | None:
+    def _receive(self, size: int, countdown: Countdown | None) -> bytes | None:
         waiting = select.poll()
         waiting.register(self._output, select.POLLIN)
-        if not waiting.poll(None if seconds is None else seconds * 1000):
+        if not waiting.poll(None if countdown is None else countdown.left * 1000):
             return None
         return os.read(self._output.fileno(), size)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field, SecretStr
+from typing import Any, Self
+
+from pydantic import BaseModel, Field, PrivateAttr, SecretStr
 
 
 class SSHAccess(BaseModel):
@@ -54,10 +56,23 @@ class SSHAccess(BaseModel):
     known_hosts: str | None = Field(
         default=None,
         title="Known hosts file",
-        description="The file of known host keys; if empty, the one of the SSH configuration, or ~/.ssh/known_hosts.",
+        description="The file of known host keys; if empty, those of the SSH configuration, or the usual ones.",
     )
     config_file: str | None = Field(
         default=None,
         title="SSH configuration file",
-        description="The file with host aliases in OpenSSH's format; if empty, ~/.ssh/config.",
+        description="The file with host aliases in OpenSSH's format; if empty, ~/.ssh/config and the system's.",
     )
+    _of_gateways: SSHAccess | None = PrivateAttr(default=None)
+
+    @property
+    def of_gateways(self) -> SSHAccess:
+        """What jump hosts are logged in to with."""
+        return self._of_gateways or self
+
+    def by_nothing_but(self, **way: Any) -> Self:
+        """A copy that logs in to the host itself in one way alone, and to jump hosts in any of its own."""
+        keys: dict[str, Any] = {"password": None, "private_key": None, "private_key_file": None, "use_agent": False}
+        copy = self.model_copy(update=keys | way)
+        copy._of_gateways = self
+        return copy

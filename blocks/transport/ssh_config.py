@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import getpass
 import re
-from dataclasses import dataclass
-from pathlib import Path
+import shlex
+from dataclasses import dataclass, replace
 
 import paramiko
 
 from blocks.errors import InvalidRequest
+from blocks.transport import ssh_config_files
 from blocks.transport.ssh_access import SSHAccess
 
-DEFAULT_CONFIG = "~/.ssh/config"
-DEFAULT_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+OWN_KNOWN_HOSTS = "~/.ssh/known_hosts ~/.ssh/known_hosts2"
+SYSTEM_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
+_TOKEN = re.compile(r"%(.)")
+_HARMLESS = re.compile(r"[\w.:%@+-]*")  # to a shell
 _DESTINATION = re.compile(
     r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<bracketed>[^]]+)\]|(?P<host>[^:@/\s]+))(?::(?P<port>\d{1,5}))?/?"
 )
@@ -23,15 +26,23 @@ _DESTINATION = re.compile(
 class Hop:
     """One SSH server on the way to a host, the host itself being the last."""
 
+    alias: str  # as the user wrote it
     host: str
     port: int
     username: str
     identity_files: tuple[str, ...]  # named by the configuration file; some may not exist
+    certificate_file: str | None
+    identity_agent: str | None  # as in OpenSSH's IdentityAgent
+    identities_only: bool  # of the agent's keys, only those that are also identity files
     known_hosts: tuple[str, ...]
+    known_as: str | None  # the name in the files of known hosts, if not the host's own
+    proxy_command: str | None  # heeded for the first server on the way only
 
     @property
     def address(self) -> str:
         """The host as known_hosts writes it."""
+        if self.known_as:
+            return self.known_as
         return self.host if self.port == 22 else f"[{self.host}]:{self.port}"
 
     def __str__(self) -> str:
@@ -43,19 +54,20 @@ def route(destination: str, access: SSHAccess) -> list[Hop]:
 
     Raises:
         InvalidRequest: the destination or a jump host is not written as ``[user@]host[:port]``, or the configuration file
-            is missing, unreadable or asks for a ProxyCommand.
+            is missing, or has what can't be read or is not understood.
     """
-    return _route(destination, access.jump_hosts, _Directory(access), frozenset())
+    first, *others = _route(destination, access.jump_hosts, _Directory(access), frozenset())
+    return [replace(first, proxy_command=first.proxy_command and _filled_in(first.proxy_command, first)), *others]
 
 
 def _route(destination: str, jumps: list[str], directory: _Directory, passed: frozenset[str]) -> list[Hop]:
     hop, configured = directory.find(destination, explicit_user=not passed)
-    if hop.address in passed:  # a "Host *" with ProxyJump also holds for the jump host itself
+    if str(hop) in passed:  # a "Host *" with ProxyJump also holds for the jump host itself
         return []
     jumps = jumps or configured
     if not jumps:
         return [hop]
-    first = _route(jumps[0], [], directory, passed | {hop.address})
+    first = _route(jumps[0], [], directory, passed | {str(hop)})
     return [*first, *(directory.find(jump, explicit_user=False)[0] for jump in jumps[1:]), hop]
 
 
@@ -64,7 +76,7 @@ class _Directory:
 
     def __init__(self, access: SSHAccess) -> None:
         self._access = access
-        self._config = _read(access.config_file)
+        self._config = ssh_config_files.read(access.config_file)
 
     def find(self, destination: str, *, explicit_user: bool) -> tuple[Hop, list[str]]:
         """The server that a destination means, and the jump hosts that the configuration file asks for.
@@ -72,21 +84,65 @@ class _Directory:
         The access's user name goes before the configuration's for the destination (``explicit_user``), after it for jump hosts.
         """
         user, alias, port = parse(destination)
-        settings = self._config.lookup(alias)
-        if settings.get("proxycommand", "none") != "none":
-            raise InvalidRequest(f"The SSH configuration reaches {alias} with ProxyCommand; please write it as ProxyJump.")
+        settings = self._settings(alias)
         own, configured = self._access.username, settings.get("user")
         by_default = own or configured if explicit_user else configured or own
-        files = [self._access.known_hosts] if self._access.known_hosts else settings.get("userknownhostsfile", "").split()
+        jumps, command = _detour(settings)
         hop = Hop(
+            alias=alias,
             host=settings["hostname"],
             port=port or int(settings.get("port", 22)),
             username=user or by_default or getpass.getuser(),
-            identity_files=tuple(settings.get("identityfile", [])),
-            known_hosts=tuple(files) or DEFAULT_KNOWN_HOSTS,
+            identity_files=tuple(file for file in settings.get("identityfile", []) if file.lower() != "none"),
+            certificate_file=settings.get("certificatefile"),
+            identity_agent=settings.get("identityagent"),
+            identities_only=settings.get("identitiesonly", "no").lower() == "yes",
+            known_hosts=(self._access.known_hosts,) if self._access.known_hosts else _known_hosts(settings),
+            known_as=settings.get("hostkeyalias"),
+            proxy_command=command,
         )
-        jumps = settings.get("proxyjump", "none")
-        return hop, [] if jumps == "none" else [jump.strip() for jump in jumps.split(",")]
+        return hop, jumps
+
+    def _settings(self, alias: str) -> paramiko.SSHConfigDict:
+        try:
+            settings = self._config.lookup(alias)
+            if "port" in settings:
+                settings.as_int("port")
+        except (paramiko.SSHException, ValueError, OSError) as error:
+            raise InvalidRequest(
+                f"What the SSH configuration says of {alias} can't be used ({error}); please correct it."
+            ) from error
+        return settings
+
+
+def _known_hosts(settings: paramiko.SSHConfigDict) -> tuple[str, ...]:
+    own = settings.get("userknownhostsfile", OWN_KNOWN_HOSTS)
+    system = settings.get("globalknownhostsfile", SYSTEM_KNOWN_HOSTS)
+    return tuple(file for file in shlex.split(f"{own} {system}") if file.lower() != "none")
+
+
+def _detour(settings: paramiko.SSHConfigDict) -> tuple[list[str], str | None]:
+    """Jump hosts or ProxyCommand, whichever the configuration has first: that one holds, even where it says ``none``."""
+    first = next((key for key in settings if key in {"proxyjump", "proxycommand"}), None)
+    value = settings[first] if first else None
+    if value is None or value.lower() == "none":
+        return [], None
+    return ([jump.strip() for jump in value.split(",")], None) if first == "proxyjump" else ([], value)
+
+
+def _filled_in(command: str, hop: Hop) -> str:
+    """A ProxyCommand with the values that its tokens stand for."""
+    values = {"%": "%", "h": hop.host, "n": hop.alias, "p": str(hop.port), "r": hop.username}
+
+    def value(token: re.Match[str]) -> str:
+        found = values.get(token[1])
+        if found is None:
+            raise InvalidRequest(f"The ProxyCommand to {hop} has {token[0]}; only %h, %n, %p, %r and %% are understood here.")
+        if not _HARMLESS.fullmatch(found):
+            raise InvalidRequest(f"{found!r} can't be put into the ProxyCommand to {hop}; please correct the name.")
+        return found
+
+    return _TOKEN.sub(value, command)
 
 
 def parse(destination: str) -> tuple[str | None, str, int | None]:
@@ -102,15 +158,3 @@ def parse(destination: str) -> tuple[str | None, str, int | None]:
     if match is None or int(match["port"] or 22) not in range(1, 65536) or destination.startswith("-"):
         raise InvalidRequest(f"{destination!r} is not a host; please write it as host, user@host or user@host:port.")
     return match["user"], match["bracketed"] or match["host"], int(match["port"]) if match["port"] else None
-
-
-def _read(config_file: str | None) -> paramiko.SSHConfig:
-    path = Path(config_file or DEFAULT_CONFIG).expanduser()
-    try:
-        return paramiko.SSHConfig.from_path(str(path))
-    except FileNotFoundError as error:
-        if config_file is None:
-            return paramiko.SSHConfig()
-        raise InvalidRequest(f"The SSH configuration file {path} does not exist; please correct its path.") from error
-    except (OSError, UnicodeDecodeError, paramiko.ConfigParseError) as error:
-        raise InvalidRequest(f"The SSH configuration file {path} can't be read ({error}).") from error

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic, sleep
+from time import sleep
 
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
+from blocks.countdown import Countdown
 from blocks.errors import Unreachable
 from blocks.transport.authentication import authenticate
-from blocks.transport.host_keys import KnownKey, check_host_key, pinned_keys, preferred_algorithms, recorded_keys
+from blocks.transport.host_keys import PINNED, KnownKey, check_host_key, pinned_keys, preferred_algorithms, recorded_keys
+from blocks.transport.proxy_command import ProxyLine
 from blocks.transport.ssh_access import SSHAccess
 from blocks.transport.ssh_config import Hop
 
 PATIENCE = 10.0  # seconds for each of: connecting, the server's banner, the key exchange, the login
+PROXY_PATIENCE = 30.0  # seconds for the banner behind a ProxyCommand, which may have a cloud to ask first
 KEEP_ALIVE = 5  # seconds between signs of life on an idle connection
 LOST_AFTER = 30.0  # seconds without an acknowledgement after which the kernel gives the connection up
 RUSH = 5.0  # seconds in which a server that has too many logins under way is asked again
@@ -73,11 +77,11 @@ def connect(hops: list[Hop], access: SSHAccess) -> Connection:
 def _log_in(hop: Hop, before: Connection, access: SSHAccess, *, last: bool) -> paramiko.Transport:
     pinned = pinned_keys(access.host_keys, hop.address, last=last)
     known = pinned or recorded_keys(hop.known_hosts, hop.address)
-    place = "the resource's host keys" if pinned else hop.known_hosts[0]
+    place = PINNED if pinned or not hop.known_hosts or hop.known_hosts[0] == os.devnull else hop.known_hosts[0]
     transport, key = _met(hop, before, known)
     try:
         check_host_key(key, known, hop.address, place)
-        authenticate(transport, hop, access)
+        authenticate(transport, hop, access if last else access.of_gateways, last=last)
     except BaseException:
         transport.close()
         raise
@@ -86,19 +90,37 @@ def _log_in(hop: Hop, before: Connection, access: SSHAccess, *, last: bool) -> p
 
 
 def _met(hop: Hop, before: Connection, known: Sequence[KnownKey]) -> tuple[paramiko.Transport, paramiko.PKey]:
-    """The server with the key that it shows; asked again for a few seconds while it turns us away."""
-    deadline = monotonic() + RUSH
+    """The server with the key that it shows; asked again for a few seconds, and a few times at least, while it turns us away."""
+    countdown = Countdown(RUSH)
     while True:
         try:
             return _met_once(hop, before, known)
         except _TurnedAway:
-            if monotonic() > deadline:
+            if not countdown.left:
                 raise
         sleep(random.uniform(0.1, 0.5))
 
 
 def _met_once(hop: Hop, before: Connection, known: Sequence[KnownKey]) -> tuple[paramiko.Transport, paramiko.PKey]:
-    transport = _start(_through(before.transport, hop) if before.transports else _dial(hop), hop)
+    line = _line(hop, before)
+    try:
+        return _introduced(line, hop, known)
+    except Unreachable as error:
+        if isinstance(line, ProxyLine) and line.complaint:
+            raise Unreachable(f"The ProxyCommand to {hop} did not lead there: {line.complaint}") from error
+        raise
+
+
+def _line(hop: Hop, before: Connection) -> socket.socket | paramiko.Channel:
+    if before.transports:
+        return _through(before.transport, hop)
+    return ProxyLine(hop.proxy_command) if hop.proxy_command else _dial(hop)
+
+
+def _introduced(
+    line: socket.socket | paramiko.Channel, hop: Hop, known: Sequence[KnownKey]
+) -> tuple[paramiko.Transport, paramiko.PKey]:
+    transport = _start(line, hop)
     try:
         options = transport.get_security_options()
         options.key_types = preferred_algorithms(known, options.key_types)
@@ -106,6 +128,8 @@ def _met_once(hop: Hop, before: Connection, known: Sequence[KnownKey]) -> tuple[
         return transport, _shake_hands(transport, hop)
     except BaseException:
         transport.close()
+        with suppress(EOFError, OSError):
+            line.close()  # which the transport's own thread does too, in its own time
         raise
 
 
@@ -142,18 +166,22 @@ def _start(line: socket.socket | paramiko.Channel, hop: Hop) -> paramiko.Transpo
         line.close()
         raise _TurnedAway(f"{hop} hung up at once; please try again.") from error
     transport.set_log_channel(_LOG)
-    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = transport.channel_timeout = PATIENCE
+    transport.banner_timeout = PROXY_PATIENCE if isinstance(line, ProxyLine) else PATIENCE
+    transport.handshake_timeout = transport.auth_timeout = transport.channel_timeout = PATIENCE
     return transport
 
 
 def _shake_hands(transport: paramiko.Transport, hop: Hop) -> paramiko.PKey:
     """Agree on keys, and give the server's own, which is not checked yet."""
     try:
-        transport.start_client(timeout=2 * PATIENCE)  # the time limits of its parts, set before, give better reasons
+        transport.start_client(
+            timeout=transport.banner_timeout + PATIENCE
+        )  # the time limits of its parts, set before, give better reasons
         return transport.get_remote_server_key()
     except IncompatiblePeer as error:
-        raise Unreachable(f"{hop} speaks only SSH algorithms that are out of date ({error}); it needs an update.") from error
+        raise Unreachable(f"{hop} shares no SSH algorithm with us ({error}); its administrator may allow another.") from error
     except (paramiko.SSHException, EOFError, OSError) as error:
         reason = str(error) or "it hung up"
-        kind = Unreachable if transport.remote_version else _TurnedAway
+        has_hung_up = not (transport.remote_version or isinstance(error.__context__, TimeoutError))
+        kind = _TurnedAway if has_hung_up else Unreachable
         raise kind(f"{hop} did not answer as an SSH server does ({reason}); it may be busy, or the port wrong.") from error

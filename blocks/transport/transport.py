@@ -1,8 +1,11 @@
 """How a shell script is run somewhere: one method, whatever lies between.
 
 A transport runs POSIX shell scripts on one host. The script is never on the remote command line, where a foreign login shell
-(csh, fish) would read it and ``ps`` would show it: a constant command reads it as the first line of standard input and
-evaluates it, and what follows on standard input is the script's own. It starts in the user's home folder.
+(csh, fish) would read it and ``ps`` would show it: a constant command reads it as a line of standard input and evaluates it, and
+what follows on standard input is the script's own. It starts in the user's home folder.
+
+The line before it is ``exit``, which ends whatever shell reads it in place of that command, as one that a .bashrc went on with:
+it would take the script, and the files behind it, for commands of its own.
 """
 
 from __future__ import annotations
@@ -13,16 +16,19 @@ from dataclasses import dataclass
 
 from blocks.errors import CommandFailed
 
-READER = 'read -r script && eval "$(printf %b "$script")"'  # for a POSIX shell
+READER = 'read -r first && [ "$first" = exit ] && read -r script && eval "$(printf %b "$script")"'  # for a POSIX shell
 COMMAND = f"exec /bin/sh -c '{READER}'"  # for any login shell
-TALKATIVE = ("CDPATH", "TAR_OPTIONS")  # variables by which a login shell may make cd and tar print into our streams
+MEDDLING = ("CDPATH", "TAR_OPTIONS", "GREP_OPTIONS")  # variables of a login shell by which cd, tar and grep print something else
 GREETING = b"\x01chiminey\x01\n"  # all output before it is noise: a banner, a .bashrc that prints
 
 
 def encode(script: str) -> bytes:
-    """The script as the one line that :data:`COMMAND` reads; it first prints :data:`GREETING`."""
-    text = f"unset {' '.join(TALKATIVE)}\nprintf '\\001chiminey\\001\\n'\n{script}"
-    return text.replace("\\", "\\\\").replace("\n", "\\n").encode("utf-8", "surrogateescape") + b"\n"
+    """The script as the lines that :data:`COMMAND` reads; it first prints :data:`GREETING`.
+
+    On a Mac, tar would else send a file ``._name`` beside each file that has attributes.
+    """
+    text = f"unset {' '.join(MEDDLING)}\nexport COPYFILE_DISABLE=1\nprintf '\\001chiminey\\001\\n'\n{script}"
+    return b"exit\n" + text.replace("\\", "\\\\").replace("\n", "\\n").encode("utf-8", "surrogateescape") + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,5 +116,6 @@ class Transport(ABC):
         finally:
             stream.close()
         if result.exit_code:
-            raise CommandFailed(f"{self.name}: {result.errors.strip() or f'a command ended with exit code {result.exit_code}'}")
+            words = "\n".join(line for line in result.errors.splitlines() if line.strip())  # without signs of life
+            raise CommandFailed(f"{self.name}: {words or f'a command ended with exit code {result.exit_code}'}")
         return result.output

@@ -4,14 +4,26 @@ Many fits start at random; the best ones are kept, and each is the start of furt
 longer better than the best of the one before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from blocks.curation import graph
 from blocks.tree import file
-from flows import Convergence, FinishedTask, Iteration, NextInput, SmartConnector
+from flows import (
+    Convergence,
+    FinishedRun,
+    FinishedTask,
+    Graph,
+    Iteration,
+    NextInput,
+    ParameterSet,
+    SmartConnector,
+    StartPointSeen,
+)
 
+DISTANCE, COMPUTED, MEASURED = "hrmcdfile/r", "hrmcdfile/computed", "hrmcdfile/measured"  # keys of what gr.csv offers to graphs
 RANDOM, FROM_STRUCTURE = 2, 1  # values of istart
 TEMPERATURE = 300  # kelvin, of Monte Carlo
 ANNEALING = (300, 700, 1100, 1500)  # kelvin, of simulated annealing
@@ -56,6 +68,7 @@ class HRMC(SmartConnector):
     needs_input = True
     example_input = "example_input"
     max_iterations = 10
+    graphs = (Graph("hrmcexp", x="iteration", y="criterion"),)
 
     def internal_sweep(self, inputs: FitInputs, iteration: int) -> Mapping[str, Any]:
         """The fits from each start point. They differ by their ``run_counter``, which picks their random numbers."""
@@ -87,6 +100,35 @@ class HRMC(SmartConnector):
         """Done when the best criterion did not rise, and fell by no more than the error threshold."""
         best = _best(iteration)[0].number("criterion")
         return iteration.settled(best, iteration.inputs.error_threshold, falling=True)
+
+    def describe_run(self, run: FinishedRun) -> Iterable[ParameterSet]:
+        """How it converged, and a tag by which experiments of hrmc are found."""
+        return [ParameterSet("hrmcexp", {}), *super().describe_run(run)]
+
+    def describe_input(self, start_point: StartPointSeen) -> Iterable[ParameterSet]:
+        """A tag."""
+        del start_point
+        return [ParameterSet("hrmcdataset/input", {})]
+
+    def describe_output(self, task: FinishedTask, iteration: int) -> Iterable[ParameterSet]:
+        """A tag, the task's point in the graph of the run, and a graph of how well it fits."""
+        return [ParameterSet("hrmcdataset/output", {}), *super().describe_output(task, iteration), _fit()]
+
+    def describe_file(self, task: FinishedTask, path: str) -> Iterable[ParameterSet]:
+        """The curves of the fit, from ``gr.csv``."""
+        return [_curves(task)] if path == "gr.csv" else []
+
+
+def _fit() -> ParameterSet:
+    """A graph of the computed distribution beside the measured one."""
+    curves = [(DISTANCE, COMPUTED), (DISTANCE, MEASURED)]
+    return graph("dataset", "hrmcdset", axes=("r (angstrom)", "g(r)"), legends=("computed", "measured"), keys=curves)
+
+
+def _curves(task: FinishedTask) -> ParameterSet:
+    rows = [line.split(",") for line in task.read("gr.csv").decode().splitlines()[1:]]
+    columns = [[float(cell) for cell in column] for column in zip(*rows, strict=True)]
+    return graph("datafile", "hrmcdfile", values=dict(zip((DISTANCE, COMPUTED, MEASURED), columns, strict=True)))
 
 
 def _best(iteration: Iteration) -> list[FinishedTask]:

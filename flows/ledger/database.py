@@ -1,6 +1,6 @@
 """One connection to the ledger's database: SQLite with full sync by default, PostgreSQL by URL.
 
-Plain DB-API on purpose: importing SQLAlchemy costs several times what ``chiminey jobs`` may take as a whole, and a dozen
+Plain DB-API on purpose: importing SQLAlchemy costs several times what ``chiminey jobs`` may take as a whole, and a few dozen
 statements that both databases understand need no translation beyond the mark of a parameter.
 """
 
@@ -13,18 +13,22 @@ import threading
 import time
 import uuid
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
 from blocks.errors import ChimineyError
+from blocks.home import home
 from flows.ledger.schema import TABLES, VERSION
 
 Parameters = Mapping[str, object]
 Row = dict[str, Any]
 
 BUSY_SECONDS = 30.0
+_MAKING_TABLES = 0x4368696D  # the number of the lock of whoever makes them
 _PARAMETER = re.compile(r":([a-z_]+)")
+_CLOCK = "clock()"
+_CLOCK_OF_POSTGRESQL = "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
 
 
 class LedgerUnavailable(ChimineyError):
@@ -36,8 +40,7 @@ class LedgerUnavailable(ChimineyError):
 
 def default_url() -> str:
     """``CHIMINEY_LEDGER``, or a file in the user's own folder."""
-    home = Path(os.environ.get("CHIMINEY_HOME", "~/.chiminey")).expanduser()
-    return os.environ.get("CHIMINEY_LEDGER", f"sqlite:///{home}/ledger.db")
+    return os.environ.get("CHIMINEY_LEDGER") or f"sqlite:///{home()}/ledger.db"
 
 
 class Database:
@@ -53,6 +56,8 @@ class Database:
             )
         self._connection: Any = self._connect()
         with self.transaction() as execute:
+            if self._postgresql:  # of two that make the same table at once, one fails there
+                execute(f"SELECT pg_advisory_xact_lock({_MAKING_TABLES})")
             execute(TABLES[0])
             _check_version(execute)
             for table in TABLES[1:]:
@@ -65,24 +70,37 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Generator[Execute]:
-        """Statements that take effect together or not at all, and only if nobody else writes in between."""
+        """Statements that take effect together or not at all, and only if nobody else writes in between.
+
+        Raises:
+            LedgerUnavailable: the database can't do it now. What is wrong with a statement itself is raised as the driver has it.
+        """
         with self._lock:
-            cursor = self._begin()
             try:
-                yield Execute(cursor, self._postgresql)
-            except BaseException:
-                cursor.execute("ROLLBACK")
-                raise
-            cursor.execute("COMMIT")
-            cursor.close()
+                cursor = self._begin()
+                try:
+                    yield Execute(cursor, self._postgresql)
+                    cursor.execute("COMMIT")
+                except BaseException:
+                    self._roll_back(cursor)
+                    raise
+                cursor.close()
+            except Exception as error:
+                if not self._is_away(error):
+                    raise
+                advice = "" if self._postgresql else "; is its disk full or its folder read-only?"
+                raise LedgerUnavailable(f"the ledger can't be written: {' '.join(str(error).split())}{advice}") from error
+
+    def select(self, statement: str, /, **parameters: object) -> list[Row]:
+        """The rows that one statement finds, in a transaction of its own. Raises LedgerUnavailable."""
+        with self.transaction() as execute:
+            return execute(statement, parameters)
 
     def _begin(self) -> Any:
         begin = "BEGIN" if self._postgresql else "BEGIN IMMEDIATE"
         try:
             cursor = self._connection.cursor()
             cursor.execute(begin)
-        except sqlite3.Error as error:
-            raise LedgerUnavailable(f"the ledger can't be written: {error}; is its disk full or its folder read-only?") from error
         except Exception as error:
             if not self._postgresql:
                 raise
@@ -90,6 +108,21 @@ class Database:
             cursor = self._connection.cursor()
             cursor.execute(begin)
         return cursor
+
+    def _roll_back(self, cursor: Any) -> None:
+        with suppress(Exception):  # the database has undone it by itself, or is gone: what led to that is what is raised
+            cursor.execute("ROLLBACK")
+
+    def _is_away(self, error: Exception) -> bool:
+        """Whether it is the database's state that the driver tells of: a full disk, a lost connection, a damaged file."""
+        if self._postgresql:
+            import psycopg
+
+            return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        if not isinstance(error, sqlite3.OperationalError) and type(error) is not sqlite3.DatabaseError:
+            return False
+        code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # absent when Python's own module complains
+        return code & 0xFF != sqlite3.SQLITE_ERROR  # which is that of a mistake in a statement
 
     def _connect(self, cause: Exception | None = None) -> Any:
         return self._connect_postgresql(cause) if self._postgresql else self._connect_sqlite()
@@ -101,6 +134,7 @@ class Database:
             path.touch(mode=0o600)
             connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             connection.row_factory = _dictionary
+            connection.create_function("clock", 0, time.time)
             _wal(connection)
             connection.execute("PRAGMA synchronous=FULL")
         except (OSError, sqlite3.Error) as error:
@@ -126,7 +160,10 @@ class Database:
 
 
 class Execute:
-    """Runs statements of one transaction; parameters are written ``:name``."""
+    """Runs statements of one transaction; parameters are written ``:name``.
+
+    ``clock()`` is the database's own time (seconds since the epoch), the one that all machines which share it agree on.
+    """
 
     def __init__(self, cursor: Any, postgresql: bool) -> None:
         self._cursor = cursor
@@ -145,7 +182,7 @@ class Execute:
             self._cursor.executemany(self._marked(statement), parameters)
 
     def _marked(self, statement: str) -> str:
-        return _PARAMETER.sub(r"%(\1)s", statement) if self._postgresql else statement
+        return _PARAMETER.sub(r"%(\1)s", statement).replace(_CLOCK, _CLOCK_OF_POSTGRESQL) if self._postgresql else statement
 
 
 def _check_version(execute: Execute) -> None:

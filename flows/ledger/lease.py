@@ -17,7 +17,7 @@ LEASE_SECONDS = 60.0
 class Lease:
     """The right to write about one run, until another controller takes it.
 
-    Every method raises LeaseLost when that has happened, and then has written nothing.
+    Every method but ``release`` raises LeaseLost when that has happened, and then has written nothing.
     """
 
     def __init__(self, database: Database, run: str, owner: str) -> None:
@@ -81,43 +81,39 @@ class Lease:
         rows = [_row(self.run, task) for task in tasks]
         columns = ", ".join(rows[0]) if rows else ""
         marks = ", ".join(f":{column}" for column in rows[0]) if rows else ""
-        with self._database.transaction() as execute:
-            self._hold(execute)
-            execute.many(f"INSERT INTO tasks ({columns}) VALUES ({marks}) ON CONFLICT (run, id) DO NOTHING", rows)
+        self._write_many(f"INSERT INTO tasks ({columns}) VALUES ({marks}) ON CONFLICT (run, id) DO NOTHING", rows)
 
     def update_tasks(self, tasks: Iterable[PayloadTask]) -> None:
         """Write how tasks stand now."""
-        with self._database.transaction() as execute:
-            self._hold(execute)
-            self._update(execute, tasks)
-
-    def intend(self, batch: str, host: str, iteration: int, tasks: Iterable[PayloadTask]) -> None:
-        """Write that a batch is about to be submitted, with the tasks that it takes."""
-        with self._database.transaction() as execute:
-            self._hold(execute)
-            execute(
-                "INSERT INTO batches (run, id, host, iteration, status) VALUES (:run, :id, :host, :iteration, 'open')",
-                {"run": self.run, "id": batch, "host": host, "iteration": iteration},
-            )
-            self._update(execute, tasks)
+        self._write_many(
+            "UPDATE tasks SET status = :status, attempt = :attempt, host = :host, batch = :batch, exit_code = :exit_code,"
+            " reason = :reason, results = :results, forgiven = :forgiven, time_growth = :time_growth,"
+            " memory_growth = :memory_growth, started = :started, ended = :ended"
+            " WHERE run = :run AND id = :id",
+            (_row(self.run, task) for task in tasks),
+        )
 
     def keep_keys(self, keys: Mapping[int, str]) -> None:
         """Write what tasks are computed from, by task; those that are written stay as they are."""
-        rows = [{"run": self.run, "task": task, "key": key} for task, key in keys.items()]
-        with self._database.transaction() as execute:
-            self._hold(execute)
-            execute.many(
-                "INSERT INTO task_keys (run, task, key, output) VALUES (:run, :task, :key, '')"
-                " ON CONFLICT (run, task) DO NOTHING",
-                rows,
-            )
+        self._write_many(
+            "INSERT INTO task_keys (run, task, key, output) VALUES (:run, :task, :key, '') ON CONFLICT (run, task) DO NOTHING",
+            [{"run": self.run, "task": task, "key": key} for task, key in keys.items()],
+        )
 
     def keep_outputs(self, digests: Mapping[int, str]) -> None:
         """Write the digests of outputs that are in place, by task."""
-        rows = [{"run": self.run, "task": task, "output": digest} for task, digest in digests.items()]
-        with self._database.transaction() as execute:
-            self._hold(execute)
-            execute.many("UPDATE task_keys SET output = :output WHERE run = :run AND task = :task", rows)
+        self._write_many(
+            "UPDATE task_keys SET output = :output WHERE run = :run AND task = :task",
+            [{"run": self.run, "task": task, "output": digest} for task, digest in digests.items()],
+        )
+
+    def keep_files(self, listings: Mapping[str, Mapping[str, tuple[int, str]]]) -> None:
+        """Write the size and the SHA-256 of every file of some places in the run's folder, such as a task's output."""
+        self._write_many(
+            "INSERT INTO files (run, place, listing) VALUES (:run, :place, :listing)"
+            " ON CONFLICT (run, place) DO UPDATE SET listing = excluded.listing",
+            [{"run": self.run, "place": place, "listing": json.dumps(listing)} for place, listing in listings.items()],
+        )
 
     def note(self, level: str, message: str) -> None:
         """Add a line to the run's history."""
@@ -133,22 +129,18 @@ class Lease:
             self._hold(execute)
             execute(statement, {"run": self.run, **parameters})
 
+    def _write_many(self, statement: str, rows: Iterable[Row]) -> None:
+        with self._database.transaction() as execute:
+            self._hold(execute)
+            execute.many(statement, list(rows))
+
     def _hold(self, execute: Execute) -> None:
         execute(
-            "UPDATE runs SET lease_until = :until WHERE id = :run AND owner = :owner",
-            {"run": self.run, "owner": self.owner, "until": time.time() + LEASE_SECONDS},
+            "UPDATE runs SET lease_until = clock() + :seconds WHERE id = :run AND owner = :owner",
+            {"run": self.run, "owner": self.owner, "seconds": LEASE_SECONDS},
         )
         if execute.changed != 1:
             raise LeaseLost("another controller has taken this run over")
-
-    def _update(self, execute: Execute, tasks: Iterable[PayloadTask]) -> None:
-        execute.many(
-            "UPDATE tasks SET status = :status, attempt = :attempt, host = :host, batch = :batch, exit_code = :exit_code,"
-            " reason = :reason, results = :results, forgiven = :forgiven, time_growth = :time_growth,"
-            " memory_growth = :memory_growth, started = :started, ended = :ended"
-            " WHERE run = :run AND id = :id",
-            [_row(self.run, task) for task in tasks],
-        )
 
 
 def _row(run: str, task: PayloadTask) -> Row:

@@ -34,18 +34,14 @@ class Presets:
                 {"connector": preset.connector, "name": preset.name, "request": preset.request},
             )
 
-    def remove(self, preset: PresetRecord) -> None:
+    def remove(self, connector: str, name: str) -> None:
         """Forget a preset."""
         with self._database.transaction() as execute:
-            execute(
-                "DELETE FROM presets WHERE connector = :connector AND name = :name",
-                {"connector": preset.connector, "name": preset.name},
-            )
+            execute("DELETE FROM presets WHERE connector = :connector AND name = :name", {"connector": connector, "name": name})
 
     def saved(self, connector: str) -> list[PresetRecord]:
         """Those that were saved for a connector, by name."""
-        with self._database.transaction() as execute:
-            rows = execute("SELECT * FROM presets WHERE connector = :connector ORDER BY name", {"connector": connector})
+        rows = self._database.select("SELECT * FROM presets WHERE connector = :connector ORDER BY name", connector=connector)
         return [PresetRecord(**row) for row in rows]
 
     def all(self) -> list[PresetRecord]:

@@ -1,4 +1,4 @@
-"""What the ledger keeps: runs, hosts, batches and tasks, with the states that each may be in."""
+"""What the ledger keeps: runs, hosts and tasks, with the states that each may be in."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ MOVES: dict[TaskStatus, frozenset[TaskStatus]] = {
 }
 
 
+def is_completed(status: RunStatus) -> bool:
+    """Whether a run has results, be it that some of its tasks failed."""
+    return status in ("completed", "completed-with-failures")
+
+
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """A run, or a sweep of runs, as the ledger knows it."""
@@ -41,6 +46,7 @@ class RunRecord:
     kind: RunKind = "run"
     parent: str = ""  # the id of the sweep that it is a point of
     number: int = 0  # of its point, from 1
+    folder: str = ""  # of its connector on the machine that began it
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +85,16 @@ class PayloadTask:
     exit_code: int | None = None
     reason: str = ""
     results: dict[str, Any] = field(default_factory=dict[str, Any])  # what it wrote into result.json
-    forgiven: int = 0  # attempts that no longer count, for the user asked for a retry after them
+    forgiven: int = 0  # attempts that don't count: preempted, stopped with the run, or before a retry that the user asked for
     time_growth: int = 0  # how often its time was doubled, for it ran out of it
     memory_growth: int = 0
     started: float = 0.0
     ended: float = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has come to its end, well or badly."""
+        return self.status in ("completed", "failed")
 
     @property
     def failure(self) -> str:

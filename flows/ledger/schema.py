@@ -1,6 +1,6 @@
 """The tables of the ledger, in the SQL that SQLite and PostgreSQL share."""
 
-VERSION = 4
+VERSION = 6
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS ledger (version INTEGER NOT NULL, installation TEXT NOT NULL)",
@@ -8,6 +8,7 @@ TABLES = (
         id TEXT PRIMARY KEY,
         name TEXT NOT NULL,
         connector TEXT NOT NULL,
+        folder TEXT NOT NULL,
         flow_run TEXT NOT NULL,
         status TEXT NOT NULL,
         message TEXT NOT NULL,
@@ -34,14 +35,6 @@ TABLES = (
         price DOUBLE PRECISION NOT NULL,
         asked DOUBLE PRECISION NOT NULL,
         gone DOUBLE PRECISION NOT NULL,
-        PRIMARY KEY (run, id)
-    )""",
-    """CREATE TABLE IF NOT EXISTS batches (
-        run TEXT NOT NULL,
-        id TEXT NOT NULL,
-        host TEXT NOT NULL,
-        iteration INTEGER NOT NULL,
-        status TEXT NOT NULL,
         PRIMARY KEY (run, id)
     )""",
     """CREATE TABLE IF NOT EXISTS tasks (
@@ -82,6 +75,28 @@ TABLES = (
         key TEXT NOT NULL,
         output TEXT NOT NULL,
         PRIMARY KEY (run, task)
+    )""",
+    """CREATE TABLE IF NOT EXISTS curations (
+        run TEXT NOT NULL,
+        repository TEXT NOT NULL,
+        status TEXT NOT NULL,
+        message TEXT NOT NULL,
+        url TEXT NOT NULL,
+        at DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (run, repository)
+    )""",
+    """CREATE TABLE IF NOT EXISTS curated (
+        run TEXT NOT NULL,
+        repository TEXT NOT NULL,
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (run, repository, key)
+    )""",
+    """CREATE TABLE IF NOT EXISTS files (
+        run TEXT NOT NULL,
+        place TEXT NOT NULL,
+        listing TEXT NOT NULL,
+        PRIMARY KEY (run, place)
     )""",
     "CREATE INDEX IF NOT EXISTS runs_of_sweep ON runs (parent, number)",
     "CREATE INDEX IF NOT EXISTS history_of_run ON history (run, at)",

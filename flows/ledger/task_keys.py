@@ -24,12 +24,10 @@ class TaskKeys:
 
     def sources(self, run: str) -> list[str]:
         """The ids of the runs that have computed what waits in this one, the newest first."""
-        with self._database.transaction() as execute:
-            rows = execute(f"SELECT id FROM runs WHERE id IN (SELECT theirs.run {_SAME}) ORDER BY created DESC", {"run": run})
-        return [row["id"] for row in rows]
+        statement = f"SELECT id FROM runs WHERE id IN (SELECT theirs.run {_SAME}) ORDER BY created DESC"
+        return [row["id"] for row in self._database.select(statement, run=run)]
 
     def same(self, run: str, source: str) -> dict[int, str]:
         """What waits in the run and is done in the source, with the digest of the output there."""
-        with self._database.transaction() as execute:
-            rows = execute(f"SELECT theirs.task, theirs.output {_SAME} AND theirs.run = :source", {"run": run, "source": source})
-        return {row["task"]: row["output"] for row in rows}
+        statement = f"SELECT theirs.task, theirs.output {_SAME} AND theirs.run = :source"
+        return {row["task"]: row["output"] for row in self._database.select(statement, run=run, source=source)}

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from blocks.errors import ChimineyError
+import threading
+from collections.abc import Mapping
+
+from blocks.errors import RunCancelled
+from blocks.host import Host
 from flows import host_setup
-from flows.run import Run, on_all
+from flows.all_hosts import leave_out_failed, on_all_hosts
+from flows.run import Run
 from flows.stages.stage import Stage
 from flows.state import RunState
 
@@ -18,14 +23,20 @@ class Bootstrap(Stage):
         return state.created and not state.bootstrapped and state.ending is None
 
     def process(self, run: Run, state: RunState) -> None:
-        hosts = run.hosts("ready")
-        answers = on_all(hosts, lambda host: host_setup.set_up(run, state, host, run.control.check), run.control.check)
-        failed = {host: answer for host, answer in answers.items() if isinstance(answer, ChimineyError)}
-        if len(failed) == len(hosts):
-            raise next(iter(failed.values()))
-        for host, error in failed.items():
-            run.lease.host(host, "failed", str(error))
-            run.say("warning", f"host {host.address} is left out: {error}")
+        leave_out_failed(run, self._set_up(run, state, run.hosts("ready")), "failed")
+
+    def _set_up(self, run: Run, state: RunState, hosts: list[Host]) -> Mapping[Host, object]:
+        left = threading.Event()
+
+        def check() -> None:
+            if left.is_set():  # nobody waits for it, and the host may have been released
+                raise RunCancelled("the run is over, no host is set up for it any more")
+            run.control.check()
+
+        try:
+            return on_all_hosts(hosts, lambda host: host_setup.set_up(run, state, host, check), run.control.check)
+        finally:
+            left.set()
 
     def output(self, state: RunState) -> RunState:
         return state.model_copy(update={"bootstrapped": True})

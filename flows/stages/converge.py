@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
 from blocks.errors import RunFailed
-from flows import criteria, plots, start_points
+from flows import criteria, hooks, plots, run_folder, start_points, tables
 from flows.finished import finished
 from flows.iteration import Convergence, Iteration
 from flows.request import plain
-from flows.results import Table
+from flows.result_columns import Table, is_number, readable
 from flows.run import Run
 from flows.stages.stage import Stage
 from flows.state import RunState
@@ -33,7 +33,7 @@ class Converge(Stage):
 
     def process(self, run: Run, state: RunState) -> None:
         iteration = finished(run, state)
-        verdict = run.connector.converged(iteration)
+        verdict = hooks.ask(run.connector, "converged", Convergence, iteration, check=run.control.check)
         self._criteria = _history(iteration, verdict)
         self._done = verdict.done or state.iteration + 1 >= run.request.max_iterations
         if verdict.criterion is not None:
@@ -52,21 +52,19 @@ class Converge(Stage):
         return state.next_iteration().model_copy(update={"start_points": self._start_points})
 
     def _conclude(self, run: Run, state: RunState, iteration: Iteration) -> None:
-        run.output_storage.alias(f"{run.folder}/output_{state.iteration}", f"{run.folder}/output")
-        self._results = plain(run.connector.summary(iteration))
+        run.output_storage.alias(f"{run.folder}/{run_folder.outputs(state.iteration)}", f"{run.folder}/output")
+        summary = hooks.ask(run.connector, "summary", hooks.MAPPING, iteration, check=run.control.check)
+        self._results = plain(readable(summary))
         table = _table(iteration, run.plan(state).sweep.names(), several=len(state.start_points) > 1)
         if table.results:
-            picture = plots.results(table, run.name)
-            run.output_storage.write(f"{run.folder}/results.csv", table.csv())
-            if picture is not None:
-                run.output_storage.write(f"{run.folder}/results.png", picture)
-            run.view.table("results", table, picture)
+            draw = partial(plots.results, table, run.name)
+            tables.keep("results", table, draw, run.output_storage, run.folder, run.view, run.say)
 
     def _prepare(self, run: Run, state: RunState) -> None:
         """The input of the next iteration is what ``transform`` wrote, else the same once more."""
-        following = f"{run.folder}/input_{state.iteration + 1}"
+        following = f"{run.folder}/{run_folder.inputs(state.iteration + 1)}"
         if state.start_points and not run.output_storage.exists(following):
-            run.output_storage.copy(f"{run.folder}/input_{state.iteration}", following)
+            run.output_storage.copy(f"{run.folder}/{run_folder.inputs(state.iteration)}", following)
         if run.output_storage.exists(following):
             self._start_points = tuple(point.name for point in start_points.read(run.output_storage, following))
 
@@ -89,6 +87,6 @@ def _table(iteration: Iteration, swept: list[str], *, several: bool) -> Table:
 def _history(iteration: Iteration, verdict: Convergence) -> tuple[float, ...]:
     if verdict.criterion is None:
         return tuple(iteration.criteria)
-    if not isfinite(verdict.criterion):
+    if not is_number(verdict.criterion):
         raise RunFailed(f"the criterion of iteration {iteration.index + 1} is {verdict.criterion}, which can't be compared")
     return (*iteration.criteria, verdict.criterion)

@@ -22,7 +22,7 @@ class Destroy(Stage):
     def process(self, run: Run, state: RunState) -> None:
         if not run.machines.settled(SETTLE_SECONDS):
             run.say("warning", "a machine was still being asked for; if it comes, 'chiminey reap' will remove it")
-        for trouble in release(run.ledger, run.lease, run.compute, run.session):
+        for trouble in release(run.ledger, run.lease, run.compute, run.session, outputs_wait=state.outputs_wait):
             run.say("warning", trouble)
 
     def output(self, state: RunState) -> RunState:

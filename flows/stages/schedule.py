@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from flows import task_cache
-from flows.run import Run, on_all
+from flows.all_hosts import leave_out_failed, on_all_hosts
+from flows.run import Run
 from flows.stages.stage import Stage
 from flows.state import RunState
 
@@ -32,14 +33,8 @@ class Schedule(Stage):
 
     def _deliver(self, run: Run, state: RunState) -> None:
         """Send the start points to every host; one that can't take them is left out, as long as there are others."""
-        hosts = run.hosts("ready")
-        answers = on_all(hosts, lambda host: run.session(host).deliver(run.inputs(state)), run.control.check)
-        failed = {host: answer for host, answer in answers.items() if answer is not None}
-        if failed and len(failed) == len(hosts):
-            raise next(iter(failed.values()))
-        for host, error in failed.items():
-            run.lease.host(host, "lost", str(error))
-            run.say("warning", f"host {host.address} is left out: {error}")
+        answers = on_all_hosts(run.hosts("ready"), lambda host: run.deliver(host, state), run.control.check)
+        leave_out_failed(run, answers, "lost")
 
     def output(self, state: RunState) -> RunState:
         return state.model_copy(update={"scheduled": True, "next_task": state.next_task + self._count})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from flows.proposal import Proposal
 from flows.run import Run
 from flows.state import RunState
-from flows.validation import Proposal
 
 
 class Stage(ABC):

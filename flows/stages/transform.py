@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flows import hooks, run_folder
 from flows.finished import finished
 from flows.iteration import NextInput
 from flows.run import Run
@@ -18,9 +19,10 @@ class Transform(Stage):
         return state.waited and not state.transformed and state.ending is None
 
     def process(self, run: Run, state: RunState) -> None:
-        following = f"{run.folder}/input_{state.iteration + 1}"
+        following = f"{run.folder}/{run_folder.inputs(state.iteration + 1)}"
         run.output_storage.remove(following)
-        run.connector.transform(finished(run, state), NextInput(run.output_storage, following))
+        given = (finished(run, state), NextInput(run.output_storage, following))
+        hooks.ask(run.connector, "transform", object, *given, check=run.control.check)
 
     def output(self, state: RunState) -> RunState:
         return state.model_copy(update={"transformed": True})

@@ -5,19 +5,21 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import StateType
+from prefect import State
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType, FlowRunFilterTags
+from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 
 from blocks.errors import InvalidRequest, RunFailed
+from flows.deployment_parameters import deployment_parameters
 from flows.flow import RUN_TAG, TAG
-from flows.ledger import RunRecord
-from flows.parameters import parameters_of
+from flows.ledger import RunRecord, is_completed
 from flows.request import RunRequest
 from flows.sweep.sweep import Sweep
 from flows.view import View
@@ -33,28 +35,56 @@ class ByWorkers:
     def __init__(self, sweep: Sweep) -> None:
         self._sweep = sweep
         self._deployment = _deployment(sweep.record.connector)
+        self._under_way = _under_way(sweep.record)
 
     def __call__(self, child: RunRecord, view: View) -> None:
-        """Raises RunFailed: its flow run ended badly."""
+        """Raises RunFailed: it ended badly."""
         with get_client(sync_client=True) as client:
-            asked_once = secrets.token_hex(8)  # a server that was away may have heard it all the same
-            flow_run = self._patiently(
-                lambda: client.create_flow_run_from_deployment(
-                    self._deployment,
-                    name=child.name,
-                    parameters=parameters_of(RunRequest.model_validate_json(child.request)),
-                    tags=[TAG, self._sweep.record.name, f"{RUN_TAG}{child.id}"],
-                    idempotency_key=asked_once,
-                )
-            )
-            cancelled = False
-            while (state := self._patiently(lambda: client.read_flow_run(flow_run.id)).state) is None or not state.is_final():
-                if view.cancelled() and not cancelled:
-                    client.set_flow_run_state(flow_run.id, Cancelling())
-                    cancelled = True
-                time.sleep(ASK_SECONDS)
-        if state.type in _BAD and not cancelled:
+            if self._waited_for(client, child, view):
+                known = self._sweep.ledger.run(child.id) or child
+                if view.cancelled() or is_completed(known.status):
+                    return
+                if known.status != "running":
+                    raise RunFailed(known.message)
+            state = self._end_of(client, self._handed_out(client, child), view)
+        if state.type in _BAD and not view.cancelled():
             raise RunFailed(state.message or f"its flow run is {state.name}")
+
+    def _waited_for(self, client: SyncPrefectClient, child: RunRecord, view: View) -> bool:
+        """Whether a controller before this one had handed it out, and it went on; it does no longer."""
+        ledger, owned = self._sweep.ledger, False
+        while ledger.is_owned(child):
+            owned = True
+            if view.cancelled():
+                ledger.request_cancel(child.id)
+            time.sleep(ASK_SECONDS)
+        flow_run = self._under_way.get(f"{RUN_TAG}{child.id}")
+        if flow_run is not None:
+            self._end_of(client, flow_run, view)
+        return owned or flow_run is not None
+
+    def _handed_out(self, client: SyncPrefectClient, child: RunRecord) -> UUID:
+        """The flow run that is to carry it out."""
+        asked_once = secrets.token_hex(8)  # a server that was away may have heard it all the same
+        return self._patiently(
+            lambda: client.create_flow_run_from_deployment(
+                self._deployment,
+                name=child.name,
+                parameters=deployment_parameters(RunRequest.model_validate_json(child.request)),
+                tags=[TAG, self._sweep.record.name, f"{RUN_TAG}{child.id}"],
+                idempotency_key=asked_once,
+            )
+        ).id
+
+    def _end_of(self, client: SyncPrefectClient, flow_run: UUID, view: View) -> State[Any]:
+        """How a flow run ended, which a cancel of the sweep ends."""
+        cancelled = False
+        while (state := self._patiently(lambda: client.read_flow_run(flow_run)).state) is None or not state.is_final():
+            if view.cancelled() and not cancelled:
+                client.set_flow_run_state(flow_run, Cancelling())
+                cancelled = True
+            time.sleep(ASK_SECONDS)
+        return state
 
     def _patiently(self, ask: Callable[[], Answer]) -> Answer:
         """Ask again for as long as the server is away; the workers go on without it."""
@@ -65,6 +95,17 @@ class ByWorkers:
                 if self._sweep.is_leaving():
                     raise
                 time.sleep(ASK_SECONDS)
+
+
+def _under_way(sweep: RunRecord) -> dict[str, UUID]:
+    """The flow runs that a controller before this one has handed out and that have not ended, by the tag with their run."""
+    ours = FlowRunFilter(
+        tags=FlowRunFilterTags(all_=[sweep.name]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(not_any_=list(TERMINAL_STATES))),
+    )
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_runs(flow_run_filter=ours)  # no more than run at once
+    return {tag: run.id for run in found for tag in run.tags if tag.startswith(RUN_TAG)}
 
 
 def _deployment(connector: str) -> UUID:

@@ -9,7 +9,7 @@ import functools
 import inspect
 import secrets
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Unpack, cast
@@ -28,17 +28,19 @@ from flows.connector import SmartConnector
 from flows.flow import TAG, as_flow, begin, run_id_of
 from flows.flow_call import body, carried_out, given_id, given_views, run_here
 from flows.form import SWEEP_HELP, form_field, signature
+from flows.inputs import texts
 from flows.ledger import Ledger, RunRecord
-from flows.ledger.owner import this_process
+from flows.ledger.patience import patiently
 from flows.prefect_view import PrefectView
+from flows.proposal import Proposal
 from flows.request import RunRequest, SweepRequest
 from flows.result import failure
 from flows.retry import failed_runs, forgive
 from flows.sweep.by_workers import ByWorkers
-from flows.sweep.outcome import SweepResult, outcome, write
+from flows.sweep.outcome import SweepResult, outcome
 from flows.sweep.points import problems, run_request
+from flows.sweep.records import keep_records, keep_records_of_early_end
 from flows.sweep.sweep import Sweep
-from flows.validation import Proposal
 from flows.view import View, Views
 
 PREFIX = "sweep-"
@@ -52,7 +54,7 @@ def sweep_flow(connector: SmartConnector) -> Flow[..., SweepResult]:
         return body(lambda: _sweep(connector, chosen))
 
     sweep.__doc__ = f"Sweep for {connector.description}"
-    return as_flow(sweep, f"{PREFIX}{connector.name}", _signature(connector), functools.partial(_name, connector))
+    return as_flow(connector, sweep, f"{PREFIX}{connector.name}", _signature(connector), functools.partial(_name, connector))
 
 
 async def call(
@@ -81,7 +83,7 @@ async def _start(connector: SmartConnector, chosen: dict[str, Any], views: Seque
     return await carried_out(connector.sweep_flow, chosen, run_id, views)
 
 
-async def go_on(connector: SmartConnector, record: RunRecord, views: Sequence[View] = ()) -> SweepResult:
+async def go_on(connector: SmartConnector, record: RunRecord, views: Sequence[View]) -> SweepResult:
     """Run the points of a sweep that are missing."""
     request = SweepRequest.model_validate_json(record.request)
     own = {"sweep": request.sweep.model_dump(), "at_once": request.at_once, "by_workers": request.by_workers}
@@ -92,7 +94,7 @@ def requested(connector: SmartConnector, chosen: Mapping[str, Any], home: Path) 
     """What was chosen, as a request with its resources."""
     common = {name: value for name, value in chosen.items() if name not in ("sweep", "at_once", "by_workers")}
     proposal = proposed(connector, common, home)
-    sweep = sweep_map.given(chosen["sweep"], home)
+    sweep = sweep_map.given(chosen["sweep"], home, texts(connector))
     request = SweepRequest(
         run=proposal.request,
         sweep=sweep,
@@ -113,7 +115,7 @@ def check(proposal: Proposal, request: SweepRequest) -> None:
     if found := problems(connector, request):
         raise InvalidRequest(*found)
     first = run_request(connector, request, "sweep", next(request.sweep.points()))
-    engine.validate(Proposal(first, connector, proposal.compute, proposal.input_storage, proposal.output_storage))
+    engine.validate(replace(proposal, request=first))
 
 
 def _signature(connector: SmartConnector) -> inspect.Signature:
@@ -152,9 +154,10 @@ def _sweep(connector: SmartConnector, chosen: dict[str, Any]) -> SweepResult:
     assert context.flow_run is not None
     flow_run = context.flow_run
     proposal, request = requested(connector, chosen, Path.home() if flow_run.deployment_id else Path.cwd())
-    ledger = Ledger()
-    view = PrefectView(flow_run.id, str(flow_run.name), get_run_logger())
-    try:
+    with (
+        closing(Ledger()) as ledger,
+        closing(PrefectView(flow_run.id, str(flow_run.name), get_run_logger())) as view,
+    ):
         known = ledger.of_flow_run(str(flow_run.id)) or ledger.run(given_id.get() or "")
         if known is None and given_id.get() is None:  # nobody has looked at the request yet
             check(proposal, request)
@@ -163,38 +166,28 @@ def _sweep(connector: SmartConnector, chosen: dict[str, Any]) -> SweepResult:
                 forgive(ledger, failed)
         record = known or _new(ledger, connector, request, flow_run)
         try:
-            with _controlled(ledger, record, connector, Views([view, *given_views.get()])) as sweep:
+            with _controlled(ledger, record, connector, Views([view, *given_views.get()])) as sweep, proposal.held():
                 result = _driven(sweep, proposal, str(flow_run.id))
         except (RunFailed, RunCancelled, ResourceError) as error:
             view.report(failure(record.id, error), cost.of_run(ledger, record.id))
             raise
         view.report(result, cost.of_run(ledger, record.id))
         return result
-    finally:
-        view.close()
-        ledger.close()
 
 
 def _new(ledger: Ledger, connector: SmartConnector, request: SweepRequest, flow_run: FlowRun) -> RunRecord:
     run_id = run_id_of(str(flow_run.id))
     name, asked_for = f"{PREFIX}{connector.name}-{run_id}", request.model_dump_json()
-    record = RunRecord(run_id, name, connector.name, asked_for, flow_run=str(flow_run.id), kind="sweep")
+    folder = str(connector.folder)
+    record = RunRecord(run_id, name, connector.name, asked_for, flow_run=str(flow_run.id), kind="sweep", folder=folder)
     ledger.add(record)
     return record
 
 
 @contextmanager
 def _controlled(ledger: Ledger, record: RunRecord, connector: SmartConnector, view: View) -> Generator[Sweep]:
-    lease = ledger.acquire(record.id, this_process())
-    if lease is None:
-        raise InvalidRequest(
-            f"{record.name} is being worked on by another process; 'chiminey cancel {record.name}' would stop it"
-        )
-    sweep = Sweep(record, connector, ledger, lease, view)
-    try:
+    with ledger.held(record, engine.at_work(record)) as lease, closing(Sweep(record, connector, ledger, lease, view)) as sweep:
         yield sweep
-    finally:
-        sweep.close()
 
 
 def _driven(sweep: Sweep, proposal: Proposal, flow_run: str) -> SweepResult:
@@ -207,11 +200,13 @@ def _driven(sweep: Sweep, proposal: Proposal, flow_run: str) -> SweepResult:
         raise
     except BaseException as error:  # also a Ctrl-C, or Prefect's signal to end
         cancelled = isinstance(error, RunCancelled) or not isinstance(error, Exception)
-        sweep.lease.end("cancelled" if cancelled else "failed", str(error) or "the sweep was interrupted")
+        status, reason = "cancelled" if cancelled else "failed", str(error) or "the sweep was interrupted"
+        patiently(lambda: sweep.lease.end(status, reason))
+        keep_records_of_early_end(sweep, proposal.output_storage, status, reason)
         raise
     result = outcome(sweep, proposal.output_storage)
-    write(sweep, proposal.output_storage, result)
-    sweep.lease.end(result.state, "; ".join(result.messages))
+    keep_records(sweep, proposal.output_storage, result)
+    patiently(lambda: sweep.lease.end(result.state, "; ".join(result.messages)))
     if result.state == "failed":
         raise RunFailed(f"no point of the sweep succeeded; {result.messages[0]}")
     return result
@@ -229,10 +224,5 @@ def _here(sweep: Sweep, proposal: Proposal, child: RunRecord, view: View) -> Non
 
 
 def _unseen(proposal: Proposal, child: RunRecord, view: View) -> None:
-    ledger = Ledger()
-    places = (proposal.compute, proposal.input_storage, proposal.output_storage)
-    try:
-        with engine.controlled(ledger, child, proposal.connector, *places, view) as run:
-            engine.drive(run, engine.execute)
-    finally:
-        ledger.close()
+    with closing(Ledger()) as ledger, engine.controlled(ledger, child, proposal, view) as run:
+        engine.drive(run, engine.execute)

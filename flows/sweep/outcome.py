@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 
+from blocks.mistakes import few
 from blocks.storage.resource import StorageResource, joined
-from flows import plots
-from flows.ledger import RunStatus
-from flows.result import RunResult, TaskCounts
+from flows import json_file, plots, tables
+from flows.ledger import RunStatus, is_completed
+from flows.result import RunResult, TaskCounts, counted
+from flows.run_folder import RUN_JSON
 from flows.sweep.sweep import Sweep
 from flows.sweep.table import table
-
-SHOWN_FAILURES = 10
 
 
 class SweepResult(RunResult):
@@ -29,41 +29,32 @@ def outcome(sweep: Sweep, storage: StorageResource) -> SweepResult:
     """The result, from the ledger."""
     children = sweep.ledger.children(sweep.record.id)
     statuses: list[RunStatus] = [child.status for child in children]
-    tasks = [sweep.ledger.task_counts(child.id) for child in children]
     bad = [child for child in children if child.status != "completed"]
     failures = [f"{child.name} {child.status.replace('-', ' ')}: {child.message}" for child in bad]
-    more = [f"and {len(failures) - SHOWN_FAILURES} more, see results.csv"] if len(failures) > SHOWN_FAILURES else []
     return SweepResult(
         run_id=sweep.record.id,
         name=sweep.record.name,
         state=_status(statuses),
         output=storage.describe(folder(sweep)),
-        tasks=TaskCounts(
-            total=sum(sum(counts.values()) for counts in tasks),
-            completed=sum(counts.get("completed", 0) for counts in tasks),
-            failed=sum(counts.get("failed", 0) for counts in tasks),
-        ),
+        tasks=counted(sweep.ledger, children),
         points=TaskCounts(
             total=sweep.request.points,
-            completed=sum(status.startswith("completed") for status in statuses),
+            completed=sum(map(is_completed, statuses)),
             failed=statuses.count("failed"),
         ),
         iterations=1,
-        messages=(*failures[:SHOWN_FAILURES], *more),
+        messages=tuple(few(failures, "see results.csv")),
     )
 
 
 def write(sweep: Sweep, storage: StorageResource, result: SweepResult) -> None:
-    """Write ``run.json``, ``results.csv`` and, where there is something to draw, ``results.png``; and show them."""
+    """Write ``run.json``, ``results.csv`` and, where there is something to draw, ``results.png``, and show them."""
     found = table(sweep.ledger, sweep.record)
-    picture = plots.results(found, sweep.record.name)
     asked = sweep.request.model_dump(mode="json")
     document = {**result.model_dump(mode="json"), "created": sweep.record.created, "request": asked}
-    storage.write(f"{folder(sweep)}/run.json", json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n")
-    storage.write(f"{folder(sweep)}/results.csv", found.csv())
-    if picture is not None:
-        storage.write(f"{folder(sweep)}/results.png", picture)
-    sweep.view.table("results", found, picture)
+    storage.write(f"{folder(sweep)}/{RUN_JSON}", json_file.content(document))
+    draw = partial(plots.results, found, sweep.record.name)
+    tables.keep("results", found, draw, storage, folder(sweep), sweep.view, sweep.say)
 
 
 def folder(sweep: Sweep) -> str:
@@ -74,4 +65,4 @@ def folder(sweep: Sweep) -> str:
 def _status(children: list[RunStatus]) -> RunStatus:
     if all(status == "completed" for status in children):
         return "completed"
-    return "completed-with-failures" if any(status.startswith("completed") for status in children) else "failed"
+    return "completed-with-failures" if any(map(is_completed, children)) else "failed"

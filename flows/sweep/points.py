@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from blocks.errors import InvalidRequest
+from blocks.mistakes import few
 from blocks.storage.resource import joined
 from flows.connector import SmartConnector
 from flows.inputs import checked
@@ -27,16 +28,17 @@ def problems(connector: SmartConnector, request: SweepRequest) -> list[str]:
             _inputs(connector, request.run, point)
         except InvalidRequest as error:
             found += [f"point {number} of the sweep: {problem}" for problem in error.problems]
-    return found
+    return few(found)
 
 
 def run_request(connector: SmartConnector, request: SweepRequest, sweep: str, point: Mapping[str, Any]) -> RunRequest:
     """What the run of one point is asked to do; its results go into the folder of the sweep of this name."""
     output = request.run.output
+    inputs = _inputs(connector, request.run, point)
     return request.run.model_copy(
         update={
-            "inputs": _inputs(connector, request.run, point),
-            "point": dict(point),
+            "inputs": inputs,
+            "point": {name: inputs.get(name, value) for name, value in point.items()},
             "output": output.model_copy(update={"path": joined(output.path, sweep)}),
         }
     )

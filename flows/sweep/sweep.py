@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from blocks.errors import ChimineyError, LeaseLost
+from blocks.errors import ChimineyError, unexpected
 from flows.connector import SmartConnector
 from flows.control import Control
 from flows.ledger import Lease, Ledger, RunRecord
+from flows.ledger.database import LedgerUnavailable
+from flows.ledger.patience import patiently
 from flows.request import SweepRequest
 from flows.retry import is_exhausted
 from flows.sweep.points import run_request
@@ -59,18 +61,17 @@ class Sweep:
         try:
             while any(thread.is_alive() for thread in threads):
                 self.control.sleep(0.2)
-                self._show()
-                if self._failure is not None:
-                    raise self._failure
+                with suppress(LedgerUnavailable):  # what can't be shown now is shown in a moment
+                    self._show()
+                self._check()
         finally:
             self._leave(threads)
+        self._check()
         self._show(now=True)
 
     def close(self) -> None:
-        """Give the sweep out of this process's hands."""
+        """Keep its lease no longer."""
         self.control.close()
-        with suppress(LeaseLost):
-            self.lease.release()
 
     def say(self, level: Level, text: str) -> None:
         """Tell the user, and remember it in the history."""
@@ -85,6 +86,10 @@ class Sweep:
         done = {child.number for child in self.ledger.children(self.record.id) if is_exhausted(self.ledger, child)}
         return ((number, point) for number, point in enumerate(self.request.sweep.points(), 1) if number not in done)
 
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
     def _work(self, carry_out: CarryOut) -> None:
         """Take one point after the other."""
         try:
@@ -98,19 +103,28 @@ class Sweep:
             self._failure = error
 
     def _run(self, number: int, point: dict[str, Any], carry_out: CarryOut) -> None:
-        child = self._child(number, point)
+        child = patiently(lambda: self._child(number, point))
         try:
             carry_out(child, Spokesman(self, child.name))
-        except ChimineyError as error:
+        except Exception as error:  # noqa: BLE001 -- a connector's own hook may do anything, and it is this point's failure alone
             if not self.is_leaving():
-                self.say("error", f"{child.name} (point {number}): {error}")
+                reason = str(error) if isinstance(error, ChimineyError) else unexpected(error)
+                self.say("error", f"{child.name} (point {number}): {reason}")
 
     def _child(self, number: int, point: dict[str, Any]) -> RunRecord:
         """The run of a point, which is in the ledger before anything is done about it."""
         child_id = f"{self.record.id}-{number}"
         request = run_request(self.connector, self.request, self.record.name, point)
-        name = self.connector.name
-        child = RunRecord(child_id, f"{name}-{child_id}", name, request.model_dump_json(), parent=self.record.id, number=number)
+        name, folder = self.connector.name, str(self.connector.folder)
+        child = RunRecord(
+            child_id,
+            f"{name}-{child_id}",
+            name,
+            request.model_dump_json(),
+            parent=self.record.id,
+            number=number,
+            folder=folder,
+        )
         self.ledger.add(child)
         return self.ledger.run(child_id) or child
 

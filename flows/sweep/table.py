@@ -6,16 +6,15 @@ from typing import Any
 
 from flows.ledger import Ledger, RunRecord
 from flows.request import RunRequest, SweepRequest
-from flows.results import Table
+from flows.result_columns import Table
 from flows.state import RunState
 from flows.view import Progress
 
 
 def progress(ledger: Ledger, sweep: str, total: int) -> Progress:
-    """How many of its points have come to which end; those that failed in part count as completed."""
+    """How many of its points have come to which end."""
     counts = ledger.statuses(sweep)
-    completed = counts.get("completed", 0) + counts.get("completed-with-failures", 0)
-    return Progress(0, total, completed, counts.get("failed", 0), counts.get("running", 0), unit="points")
+    return Progress(0, total, counts["completed"], counts["failed"], counts["running"], unit="points")
 
 
 def table(ledger: Ledger, sweep: RunRecord) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Container
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,8 +34,10 @@ class RandomFile(Form):
         return self
 
 
-def points(path: Path) -> dict[str, Any]:
+def points(path: Path, texts: Container[str]) -> dict[str, Any]:
     """The table that a CSV file holds, in the form that a map has it; what looks like a number becomes one.
+
+    Not in columns with one of the names ``texts``.
 
     Raises:
         InvalidRequest: it can't be read, or a row has not as many values as there are columns.
@@ -54,7 +57,8 @@ def points(path: Path) -> dict[str, Any]:
     ]
     if wrong:
         raise InvalidRequest(*wrong)
-    return {"columns": columns, "rows": [[_value(cell) for cell in row] for _, row in body]}
+    kinds = [str if column in texts else _value for column in columns]
+    return {"columns": columns, "rows": [[kind(cell) for kind, cell in zip(kinds, row, strict=True)] for _, row in body]}
 
 
 def draws(name: str, written: object, folder: Path) -> list[int]:

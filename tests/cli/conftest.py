@@ -13,6 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.servers.object_stores_fixture import s3
+
+__all__ = ["CommandLine", "chiminey", "s3"]
+
 ROOT = Path(__file__).parents[2]
 
 _SLOW = 'echo "first line"; echo "a complaint" >&2; i=0; while [ $i -lt $3 ]; do sleep 1; i=$((i+1)); done; echo "last line"\n'

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -127,6 +129,7 @@ def test_all_that_is_wrong_is_told_at_once(chiminey: CommandLine) -> None:
     [
         (["run", "randnun"], "did you mean"),
         (["run", "randnum", "--compute", "nowhere"], "there is no resource 'nowhere'"),
+        (["run", "randnum", "--output", "results/today"], "for a folder of this machine write ./results/today"),
         (["run", "randnum", "--input", "/no/such/folder"], "the input folder /no/such/folder does not exist"),
         (["run", "slow", "--set", "seconds=-1", "--detach"], "seconds: must be greater than or equal to 0"),
         (["deactivate", "randnum"], "'randnum' is not active"),
@@ -147,6 +150,25 @@ def test_a_detached_run_is_followed_to_its_end(chiminey: CommandLine) -> None:
     history = chiminey("logs", name, "--follow")
     assert "1 task" in history.output
     assert chiminey.run(name)["state"] == "completed"
+
+
+def test_a_detached_run_does_not_touch_programs_of_the_folder_that_the_person_stands_in(
+    chiminey: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "cli.py").write_text("open('touched', 'w').close()\n")
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "cli", "run", "slow", "--set", "seconds=0", "--detach"],  # as the installed command is
+        cwd=tmp_path,
+        env=chiminey.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert chiminey("logs", done.stdout.strip(), "--follow").code == 0
+    assert not (tmp_path / "touched").exists()
 
 
 def test_a_detached_run_is_cancelled(chiminey: CommandLine) -> None:

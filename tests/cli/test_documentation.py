@@ -10,16 +10,17 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import ROOT, CommandLine
 from tests.servers.farm import Farm
+from tests.servers.s3 import S3
 from tests.servers.sshd import SSHD
 
-pytestmark = [pytest.mark.prefect, pytest.mark.ssh, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.prefect, pytest.mark.ssh, pytest.mark.slow]
 
 BLOCK = re.compile(r"^```(sh|python|text)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
@@ -114,7 +115,9 @@ def test_the_tutorial_ends_with_results_from_a_server(person: Person, servers: N
         assert [float(row["radius"]) for row in csv.DictReader(file)] == [1, 2, 3, 4, 5]
 
 
-def test_the_how_tos_work_with_the_connector_of_the_tutorial(person: Person, servers: None) -> None:
+def test_the_how_tos_work_with_the_connector_of_the_tutorial(person: Person, servers: None, s3: S3) -> None:
+    s3.make_bucket("results")
+    person = replace(person, own={**person.own, "https://objects.example.org": s3.endpoint})
     person.follow("docs/tutorial.md", until="## 3.")
     person.follow("docs/howto.md", until="## Run on a cluster")
     person.follow("docs/howto.md", since="## Store results")

@@ -62,6 +62,21 @@ def test_a_key_with_a_passphrase_and_a_password_that_stays_are_asked_for(
         assert chiminey("resource", "remove", name).code == 0
 
 
+def test_a_password_for_a_host_is_not_shown_to_the_host_before_it(chiminey: CommandLine, farm: Farm, tmp_path: Path) -> None:
+    (gate,) = farm(1, config="PasswordAuthentication yes\n")
+    (host,) = farm(1, password=PASSWORD, config="AuthorizedKeysFile .ssh/authorized_keys\n")
+    places = [f"host={host.user}@{host.address}:{host.port}", f"jump_hosts={gate.user}@{gate.address}:{gate.port}"]
+    (tmp_path / "config").write_text(f"Host {gate.address}\n  IdentityFile {gate.private_key}\n")
+    options = [f"config_file={tmp_path / 'config'}", "--accept-host-key", "--password"]
+
+    added = chiminey("resource", "add", "unix", "behind", *places, *options, input=f"{PASSWORD}\n")
+    assert added.code == 0, added.errors
+    assert "password for" not in gate.log.read_text()
+    assert (host.home / ".ssh" / "authorized_keys").read_text().count("chiminey behind") == 1
+    assert chiminey("resource", "check", "behind").code == 0
+    assert chiminey("resource", "remove", "behind").code == 0
+
+
 def test_a_cluster_is_let_in_like_a_host_and_tells_what_it_was_given(chiminey: CommandLine, farm: Farm) -> None:
     (host,) = farm(1, password=PASSWORD, config="AuthorizedKeysFile .ssh/authorized_keys\n")
     place = f"host={host.user}@{host.address}:{host.port}"

@@ -12,7 +12,7 @@ from tests.cli.conftest import CommandLine
 from tests.cli.test_documentation import Person
 from tests.servers.ec2 import EC2
 
-pytestmark = [pytest.mark.cloud, pytest.mark.prefect, pytest.mark.ssh, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cloud, pytest.mark.prefect, pytest.mark.ssh, pytest.mark.slow]
 
 
 @pytest.fixture

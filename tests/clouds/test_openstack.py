@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+import yaml
 from pydantic import SecretStr
 
 from blocks.compute.cloud import CloudCompute
 from blocks.credentials import OpenStackCredentials
-from blocks.errors import AuthenticationRefused, CommandFailed, Refused
+from blocks.errors import AuthenticationRefused, CommandFailed, InvalidRequest, Refused
 from blocks.job import JobRequest
 from blocks.label import RunLabel
 from tests.clouds.clouds import made, new_label, wanted
@@ -18,7 +20,7 @@ from tests.engine import Lab
 from tests.payloads import connector
 from tests.servers.openstack import OpenStack
 
-pytestmark = [pytest.mark.cloud, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cloud, pytest.mark.slow]
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,6 @@ def by_password(site: OpenStack, **changed: Any) -> OpenStackCredentials:
         "username": site.user,
         "password": SecretStr(site.password),
         "project": site.project,
-        "region": site.region,
     }
     return OpenStackCredentials(**settings | changed)
 
@@ -70,6 +71,70 @@ def test_whoever_logs_in_is_told_what_the_quota_leaves(openstack: OpenStack, way
 
     assert accepted.endswith("accepts the credentials")
     assert "machines" in left
+
+
+HORIZON = """
+# This is a clouds.yaml file, which can be used by OpenStack tools as a source
+# of configuration on how to connect to a cloud.
+clouds:
+  openstack:
+    auth:
+      auth_url: {auth_url}
+      username: "{user}"
+      project_id: {project_id}
+      project_name: "{project}"
+      user_domain_name: "Default"
+    region_name: "{region}"
+    interface: "public"
+    identity_api_version: 3
+"""
+
+
+def test_the_clouds_yaml_that_horizon_offers_is_understood_as_it_is(openstack: OpenStack, tmp_path: Path) -> None:
+    facts = {name: getattr(openstack, name) for name in ("auth_url", "user", "project", "project_id", "region")}
+    (tmp_path / "clouds.yaml").write_text(HORIZON.format(**facts))
+    (tmp_path / "secure.yaml").write_text(f"clouds: {{openstack: {{auth: {{password: {openstack.password}}}}}}}")
+
+    accepted, left = OpenStackCredentials(cloud="openstack", clouds_file=str(tmp_path / "clouds.yaml")).check()
+
+    assert accepted.endswith("accepts the credentials")
+    assert "machines" in left
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        {"username": "guest", "password": "{password}", "project_name": "den", "domain_name": "researchers"},
+        {
+            "username": "guest",
+            "password": "{password}",
+            "user_domain_name": "researchers",
+            "project_name": "{project}",
+            "project_domain_id": "default",
+        },
+        {
+            "application_credential_name": "chiminey",
+            "application_credential_secret": "{credential_secret}",
+            "username": "{user}",
+            "user_domain_id": "default",
+        },
+    ],
+)
+def test_whoever_is_of_another_domain_or_names_a_credential_comes_in(
+    openstack: OpenStack, tmp_path: Path, auth: dict[str, str]
+) -> None:
+    facts = {name: getattr(openstack, name) for name in ("password", "project", "user", "credential_secret")}
+    told = {"auth_url": openstack.auth_url} | {name: value.format(**facts) for name, value in auth.items()}
+    (tmp_path / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"lab": {"auth": told, "regions": [openstack.region]}}}))
+
+    accepted, _ = OpenStackCredentials(cloud="lab", clouds_file=str(tmp_path / "clouds.yaml")).check()
+
+    assert accepted.endswith("accepts the credentials")
+
+
+def test_a_region_that_there_is_not_is_told_with_those_that_there_are(openstack: OpenStack) -> None:
+    with pytest.raises(InvalidRequest, match=r"has no region 'Sydney'; it has Melbourne"):
+        problems(resource(openstack, credentials=by_password(openstack, region="Sydney")))
 
 
 def test_a_wrong_password_is_told_in_one_sentence(openstack: OpenStack) -> None:
@@ -134,6 +199,52 @@ def test_a_floating_address_is_made_with_a_machine_and_goes_with_it(openstack: O
 
     assert ".63." in host.address
     assert compute.open(host, label.run).probe().processors
+    compute.destroy(label.run, [host])
+    assert openstack.left() == {}
+
+
+@pytest.mark.parametrize("path", ["/v2.0/security-groups", "/v2.0/floatingips"])
+def test_an_answer_of_neutron_that_is_lost_makes_nothing_twice(
+    openstack: OpenStack, label: RunLabel, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    request, lost = requests.Session.request, []
+
+    def lose(session: requests.Session, method: str, url: str, **given: Any) -> requests.Response:
+        answer = request(session, method, url, **given)
+        if method == "post" and url.endswith(path) and not lost:
+            lost.append(url)
+            raise requests.ConnectionError
+        return answer
+
+    monkeypatch.setattr(requests.Session, "request", lose)
+    compute = resource(openstack, floating_pool=openstack.floating_network)
+    (host,) = made(compute, label, wanted(compute)[:1])
+
+    left = openstack.left()
+    assert (len(lost), len(left["security groups"]), len(left["floating addresses"])) == (1, 1, 1)
+    compute.destroy(label.run, [host])
+    assert openstack.left() == {}
+
+
+def test_networks_of_both_versions_of_ip_are_let_in(openstack: OpenStack, label: RunLabel) -> None:
+    compute = resource(openstack, ssh_from=["127.0.0.0/8", "2001:db8::/48"])
+    host = compute.make(wanted(compute)[0], label)
+
+    driver: Any = by_password(openstack).login().driver()
+    (group,) = (each for each in driver.ex_list_security_groups() if each.name == f"chiminey-{label.run}")
+    assert {rule.ip_range for rule in group.rules} >= {"127.0.0.0/8", "2001:db8::/48"}
+    compute.destroy(label.run, [host])
+    assert openstack.left() == {}
+
+
+def test_groups_of_the_same_name_are_no_obstacle_and_go_with_the_run(openstack: OpenStack, label: RunLabel) -> None:
+    driver: Any = by_password(openstack).login().driver()
+    for _ in range(2):
+        driver.ex_create_security_group(f"chiminey-{label.run}", "of an earlier version, which had lost an answer")
+    compute = resource(openstack)
+
+    (host,) = made(compute, label, wanted(compute)[:1])
+
     compute.destroy(label.run, [host])
     assert openstack.left() == {}
 

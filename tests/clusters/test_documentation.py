@@ -13,7 +13,7 @@ from tests.cli.conftest import CommandLine
 from tests.cli.test_documentation import Person, know
 from tests.servers.slurm import Slurm
 
-pytestmark = [pytest.mark.cluster, pytest.mark.prefect, pytest.mark.ssh, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.prefect, pytest.mark.ssh, pytest.mark.slow]
 
 
 @pytest.fixture

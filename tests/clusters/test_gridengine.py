@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from tests.clusters.engine import grid_engine_compute
 from tests.clusters.test_slurm import ANSWER, Watcher, answers, until
 from tests.clusters.test_slurm_faults import ONCE, WAIT, AtWork
 from tests.engine import Lab
+from tests.meanwhile import when
 from tests.payloads import connector
 from tests.servers.gridengine import GridEngine
 
@@ -144,9 +144,12 @@ def test_a_prologue_that_fails_is_told_with_what_it_printed(grid_engine: GridEng
 
 
 def test_a_job_is_found_by_its_name_while_it_runs_and_when_it_has_ended(grid_engine: GridEngine) -> None:
-    submitted = grid_engine.run("qsub", "-terse", "-b", "y", "-N", "a-run.batch.1", "-o", "/dev/null", "-j", "y", "sleep 3")
+    (grid_engine.host.home / "wait").write_text('until [ -e "$HOME/go" ]; do sleep 0.1; done\n')
+    options = ["-terse", "-b", "y", "-N", "a-run.batch.1", "-o", "/dev/null", "-j", "y"]
+    submitted = grid_engine.run("qsub", *options, "sh", "wait")
     find = f"find_job() {{ {BY_NAME}; }}; find_job "
     assert grid_engine.run("sh", "-c", f"{find} a-run.batch.1") == submitted
+    (grid_engine.host.home / "go").touch()
     until(lambda: not queue(grid_engine))
     assert until(lambda: grid_engine.run("sh", "-c", f"{find} a-run.batch.1").strip()) == submitted.strip()
     assert grid_engine.run("sh", "-c", f"{find} another.batch.1").strip() == ""
@@ -160,7 +163,7 @@ def test_a_run_outlives_the_queue_master(grid_engine: GridEngine, tmp_path: Path
     until(lambda: any("does not answer" in each.note for each in lab.seen))
     (grid_engine.host.home / "go").touch()
     grid_engine.start_qmaster()
-    result = run.result(180)
+    result = run.result()
     assert (result.state, result.tasks.completed) == ("completed", 3)
     assert [path.read_text() for path in grid_engine.host.home.glob("begun.*")] == ["1\n"] * 3
     assert grid_engine.submissions() == 1
@@ -175,11 +178,7 @@ def test_a_cancelled_run_leaves_no_job_and_no_folder(grid_engine: GridEngine, tm
     )
     record = lab.add(proposal)
 
-    def cancel() -> None:
-        until(lambda: len(running(grid_engine)) == 8)
-        lab.ledger.request_cancel(record.id)
-
-    threading.Thread(target=cancel).start()
+    when(lambda: len(running(grid_engine)) == 8, lambda: lab.ledger.request_cancel(record.id))
     with pytest.raises(RunCancelled):
         lab.drive(record, proposal)
     assert nothing_is_left(grid_engine)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from blocks.compute import ComputeResource
-from blocks.errors import InvalidRequest, RunFailed
+from blocks.errors import InvalidRequest, ResourceError, RunFailed
 from blocks.job import JobRequest
 from flows.request import Reliability
 from scripts.reference import ROOT
@@ -97,7 +97,8 @@ def kind() -> Iterator[type[ComputeResource]]:
 @pytest.fixture
 def login(farm: Farm) -> SSHD:
     """A login node with the commands of the scheduler."""
-    (host,) = farm(1, bashrc='PATH="$HOME/bin:$PATH"\n')
+    (host,) = farm(1)
+    (host.home / ".profile").write_text('echo "Welcome!"; PATH="$HOME/bin:$PATH"\n')  # as at many sites: for a login only
     program = host.home / "bin" / "quill"
     program.parent.mkdir()
     program.write_text(QUILL)
@@ -136,3 +137,13 @@ def test_what_the_scheduler_of_the_page_says_reaches_the_user(kind: type[Compute
     slow = connector(tmp_path / "slow", "sleep 600\n", compute=("quill",))
     with pytest.raises(RunFailed, match="Quill says overtime of its job"):
         lab.go(slow, quill(kind, login), job=JobRequest(wall_time="2s"), reliability=Reliability(on_timeout="fail"))
+
+
+def test_a_host_without_the_scheduler_is_an_error_that_says_what_to_do(
+    kind: type[ComputeResource], login: SSHD, tmp_path: Path
+) -> None:
+    (login.home / ".profile").unlink()
+    with pytest.raises(ResourceError, match="there is no quill command on this host"):
+        quill(kind, login).check()
+    with pytest.raises(ResourceError, match="there is no quill command on this host"):
+        Lab(tmp_path).go(connector(tmp_path / "c", ANSWER, compute=("quill",)), quill(kind, login))

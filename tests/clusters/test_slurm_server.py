@@ -64,10 +64,11 @@ def test_the_job_of_a_node_that_lost_its_power_fails_and_the_node_comes_back(slu
 
 
 def test_a_controller_that_comes_back_knows_its_jobs(slurm: Slurm) -> None:
-    job = sbatch(slurm, "--array=1-2%1", "--wrap", "sleep 2")
+    job = sbatch(slurm, "--array=1-2%1", "--wrap", 'until [ -e "$HOME/go" ]; do sleep 0.1; done')
     wait_for(slurm, f"{job}_1", "RUNNING")
     slurm.stop_controller()
     slurm.start_controller()
+    (slurm.host.home / "go").touch()
     for element in (f"{job}_1", f"{job}_2"):
         wait_for(slurm, element, "COMPLETED")
     assert slurm.submissions() == 1

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,9 @@ from connectors.hrmc import hrmc
 from connectors.spice import spice
 from flows.request import Reliability
 from tests.clusters.engine import access
-from tests.engine import Lab, left_on
+from tests.clusters.test_slurm import until
+from tests.engine import Lab
+from tests.meanwhile import when
 from tests.payloads import connector
 from tests.servers.slurm import Slurm
 
@@ -38,18 +37,6 @@ def begun(cluster: Slurm) -> list[str]:
     """Which tasks have begun, as often as they have."""
     log = cluster.host.home / "begun"
     return log.read_text().split() if log.exists() else []
-
-
-def when(is_so: Callable[[], bool], act: Callable[[], object]) -> None:
-    """Do something as soon as it is so, while a run goes on."""
-
-    def wait() -> None:
-        deadline = time.monotonic() + 250
-        while not is_so() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        act()
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def test_a_sweep_is_one_array(slurm: Slurm, tmp_path: Path) -> None:
@@ -132,7 +119,7 @@ def test_a_cancelled_run_leaves_no_job_and_no_folder(slurm: Slurm, tmp_path: Pat
 
     assert set(slurm.jobs().values()) <= {"CANCELLED", "COMPLETING"}  # which are the same to qstat
     assert sorted(begun(slurm)) == ["1", "2"]
-    assert [process for process in left_on(slurm.host) if "sleep 600" in process] == []
+    until(lambda: not any("sleep 600" in process for process in slurm.host.processes()))
     assert [path.name for path in (slurm.host.home / ".chiminey").iterdir() if path.name != "payloads"] == []
 
 

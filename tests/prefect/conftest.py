@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from blocks.server import embedded
+from tests.servers.object_stores_fixture import s3
 
+__all__ = ["s3"]
 _OURS = ("PREFECT_", "CHIMINEY_HOME", "NO_PROXY", "no_proxy", "DO_NOT_TRACK")
 
 

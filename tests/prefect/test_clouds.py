@@ -13,20 +13,23 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import StateType
 from prefect.states import Cancelling
 
-from blocks.server import home, worker
+from blocks.home import home
+from blocks.server import worker
 from connectors import load
 from flows import deployment, resources
 from flows.ledger import Ledger
 from tests.clouds.clouds import credentials, resource
+from tests.files import contents
+from tests.servers import loopback
 from tests.servers.ec2 import EC2
 
-pytestmark = [pytest.mark.prefect, pytest.mark.cloud, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.prefect, pytest.mark.cloud, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def cloud(namespaces: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EC2]:
-    cloud = EC2(tmp_path_factory.mktemp("ec2"), pool="127.61.1.0/24")
+    cloud = EC2(tmp_path_factory.mktemp("ec2"), pool=f"{loopback.CLOUDS}.1.0/24")
     cloud.start()
     yield cloud
     cloud.stop()
@@ -96,7 +99,7 @@ def test_a_run_that_is_cancelled_in_the_ui_leaves_no_machine(server: SyncPrefect
 
 
 def test_the_server_keeps_no_secret_of_a_cloud(server: SyncPrefectClient, cloud: EC2) -> None:
-    kept = b"".join(path.read_bytes() for path in home().rglob("*") if path.is_file() and ".db" in path.name)
+    kept = b"".join(content for path, content in contents(home()) if ".db" in path.name)
 
     assert b"dozer" in kept, "nobody has looked"
     for secret in (cloud.secret_key, "BEGIN OPENSSH PRIVATE KEY", (home() / "cloud.secret").read_text()):

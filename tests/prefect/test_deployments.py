@@ -15,14 +15,15 @@ from uuid import UUID
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, StateType
 from prefect.states import AwaitingRetry, Cancelling
 
 from blocks.errors import NotFound
 from blocks.server import automations, worker
-from connectors import load
+from connectors import load, load_again
+from connectors.reaper import reap
 from flows import deployment, reaper, resources
-from flows.flow import resume
+from flows.flow import RUN_TAG, resume
 from flows.flow_call import run_here
 from flows.ledger import Ledger, RunRecord
 from tests.engine import left_on, unix
@@ -202,9 +203,33 @@ def test_cancelling_in_the_ui_ends_the_processes_on_the_host(
     assert not [host for host in ledger.hosts(record.id) if host.status != "released"]
 
 
+def test_a_run_that_was_cancelled_while_it_waited_for_a_worker_does_not_begin(
+    server: SyncPrefectClient, ledger: Ledger, host: SSHD, tmp_path: Path
+) -> None:
+    earlier = start(server, "randnum", tmp_path)
+    until(lambda: state(server, earlier.id) == StateType.COMPLETED)
+    asked = ledger.of_flow_run(str(earlier.id))
+    assert asked is not None
+    worker.stop(0)
+    record = RunRecord("c0ffee", "randnum-c0ffee", "randnum", asked.request, folder=asked.folder)
+    ledger.add(record)
+    found = server.read_deployment_by_name("chiminey-randnum/randnum")
+    waiting = server.create_flow_run_from_deployment(found.id, parameters=earlier.parameters, tags=[f"{RUN_TAG}{record.id}"])
+
+    reaper.cancel(ledger, ledger.find(record.id), load_again)
+    worker.start()
+    until(lambda: state(server, waiting.id) in TERMINAL_STATES)
+
+    assert ledger.find(record.id).status == "cancelled"
+    assert not (tmp_path / record.name).exists()
+    again = server.create_flow_run_from_deployment(found.id, parameters=earlier.parameters, tags=[f"{RUN_TAG}{record.id}"])
+    until(lambda: state(server, again.id) == StateType.COMPLETED)
+    assert ledger.find(record.id).status == "completed"
+
+
 def test_one_reaping_does_for_all_that_wait(server: SyncPrefectClient) -> None:
     worker.stop(0)
-    reaper = deployment.activate_reaper()
+    reaper = deployment.activate_reaper(reap)
     asked = [server.create_flow_run_from_deployment(reaper).id for _ in range(4)]
     worker.start()
     until(lambda: all(server.read_flow_run(run).state.is_final() for run in asked))
@@ -215,7 +240,7 @@ def test_one_reaping_does_for_all_that_wait(server: SyncPrefectClient) -> None:
 def test_a_run_whose_worker_was_killed_is_seen_as_dead_reaped_and_resumed(
     server: SyncPrefectClient, ledger: Ledger, host: SSHD, tmp_path: Path, number: signal.Signals
 ) -> None:
-    reaper_deployment = deployment.activate_reaper()
+    reaper_deployment = deployment.activate_reaper(reap)
     automations.install(reaper_deployment)
     run = start(server, "long-sleeper", tmp_path)
     record = under_way(ledger, host, run.id)
@@ -234,10 +259,10 @@ def test_a_run_whose_worker_was_killed_is_seen_as_dead_reaped_and_resumed(
     until(lambda: state(server, run.id) == StateType.CRASHED)
     until(lambda: ledger.find(record.id).status != "running")
     until(lambda: not left_on(host, 0))
-    assert reaper.reap(ledger) == []
+    assert reaper.reap(ledger, load_again) == []
 
     (host.home / "hurry").touch()
-    result = run_here(resume(load("long-sleeper"), ledger.find(record.id)))
+    result = run_here(resume(load("long-sleeper"), ledger.find(record.id), []))
     assert result.state == "completed"
     assert len(slept(tmp_path, record)) == 1
 

@@ -18,7 +18,7 @@ from tests.prefect.test_sweeps import chiminey, grid, state, until
 
 __all__ = ["grid"]
 
-pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
 
 @pytest.fixture

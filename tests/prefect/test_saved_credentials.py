@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from blocks.compute import CloudCompute, UnixCompute
 from blocks.credentials import CloudCredentials, EC2Credentials, LibcloudCredentials, OpenStackCredentials
 from blocks.errors import InvalidRequest
-from flows import resources
+from blocks.storage import ObjectStorage
+from flows import references, resources
 
 pytestmark = pytest.mark.prefect
 
@@ -29,6 +30,10 @@ ACCOUNTS: list[CloudCredentials] = [
 
 def machines(credentials: CloudCredentials, **settings: Any) -> CloudCompute:
     return CloudCompute(credentials=cast(Any, credentials), image="debian-12", size="small", **settings)
+
+
+def in_a_bucket(credentials: CloudCredentials) -> ObjectStorage:
+    return ObjectStorage(bucket="results", credentials=cast(Any, credentials))
 
 
 def saved(name: str, resource: Any) -> Any:
@@ -76,20 +81,20 @@ def test_a_run_refers_to_what_is_saved_and_keeps_no_secret(client: SyncPrefectCl
     saved("aws", EC2Credentials(access_key="AKIA", secret_key=SECRET))
     unsaved = machines(resources.load_credentials("aws"))
     with pytest.raises(InvalidRequest, match="must be saved before it is used"):
-        resources.reference(unsaved)
+        references.reference(unsaved)
 
-    reference = resources.reference(saved("vms", unsaved))
+    reference = references.reference(saved("vms", unsaved))
     assert (reference.name, reference.settings) == ("vms", {})
     with pytest.raises(InvalidRequest, match="must be saved before it is used"):
-        resources.reference(machines(OpenStackCredentials(cloud="campus"), key_seed=SECRET))
+        references.reference(machines(OpenStackCredentials(cloud="campus"), key_seed=SECRET))
 
 
 def test_a_resource_without_secrets_need_not_be_saved(client: SyncPrefectClient) -> None:
     for account in (EC2Credentials(profile="work"), OpenStackCredentials(cloud="campus"), LibcloudCredentials(provider_name="x")):
-        reference = resources.reference(machines(account, maximum=3))
-        found = cast(CloudCompute, resources.load(reference))
+        reference = references.reference(machines(account, maximum=3))
+        found = references.load(reference, CloudCompute)
         assert (type(found.credentials), found.maximum) == (type(account), 3)
-        assert resources.reference(found) == reference
+        assert references.reference(found) == reference
 
 
 def test_credentials_run_nothing_and_store_nothing(client: SyncPrefectClient) -> None:
@@ -114,16 +119,20 @@ def test_credentials_stay_while_they_are_used(client: SyncPrefectClient) -> None
     assert not {"large", "small", "campus"} & {resource.name for resource in resources.saved()}
 
 
-def test_a_resource_whose_credentials_are_gone_says_so(client: SyncPrefectClient) -> None:
+@pytest.mark.parametrize("kind", [machines, in_a_bucket])
+def test_a_resource_whose_credentials_are_gone_says_so_and_uses_no_others(client: SyncPrefectClient, kind: Any) -> None:
     """The Prefect UI removes what is used without a word."""
-    saved("campus", OpenStackCredentials(cloud="campus"))
-    saved("vms", machines(resources.load_credentials("campus")))
-    (document,) = (each.document for each in resources.saved() if each.name == "campus")
-    client.delete_block_document(document.id)
+    saved("aws", EC2Credentials(access_key="AKIA", secret_key=SECRET))
+    block = saved("theirs", kind(resources.load_credentials("aws")))
+    documents = {each.name: each.document for each in resources.saved()}
+    client.delete_block_document(documents["aws"].id)
 
-    with pytest.raises(InvalidRequest, match=r"'vms' can't be used: its credentials are gone; save it anew with: .*credentials="):
-        resources.load_compute("vms")
-    resources.kinds()["cloud"].delete("vms", _sync=True)  # pyright: ignore[reportCallIssue]
+    told = rf"the credentials of this {block.kind} resource are gone; save it anew with: .* {block.kind} .*credentials="
+    with pytest.raises(InvalidRequest, match=f"the resource 'theirs' can't be used: {told}"):
+        resources.find("theirs")
+    with pytest.raises(InvalidRequest, match=told):
+        Block.load_from_ref(documents["theirs"].id, _sync=True)  # pyright: ignore[reportCallIssue] -- as for a run of the UI
+    type(block).delete("theirs", _sync=True)
 
 
 def test_settings_of_others_are_refused() -> None:

@@ -22,10 +22,11 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName, Log
 from psycopg import sql
 from pydantic import SecretStr
 
-from blocks.server import home
+from blocks.home import home
 from flows import resources
 from flows.ledger import Ledger
 from tests.engine import left_on, unix
+from tests.files import contents
 from tests.servers.farm import Farm
 from tests.servers.sshd import SSHD
 
@@ -82,9 +83,8 @@ class Traces:
     def in_files(self, place: Path) -> set[str]:
         """Which secrets are in the files of a folder, and in which; files that are there to hold a secret are left out."""
         found: set[str] = set()
-        for path in place.rglob("*"):
-            if path.is_file() and path.suffix != ".secret":
-                content = path.read_bytes()
+        for path, content in contents(place):
+            if path.suffix != ".secret":
                 found |= {
                     what if what == "plain" else f"{what} in {path}"
                     for what, secret in self._marks().items()

@@ -20,7 +20,7 @@ from blocks.server import embedded
 from flows import reaper_flow
 from flows.ledger import Ledger
 
-pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
 SLEEPER = 'while [ ! -e "{folder}/hurry" ]; do sleep 0.1; done\n'
 

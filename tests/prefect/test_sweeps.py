@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Cancelling
 
@@ -50,6 +52,7 @@ MAIN = """
 echo "$CHIMINEY_RUN_ID $CHIMINEY_TASK_ID" >>"$HOME/begun"
 [ ! -e "$HOME/slow" ] || sleep 1
 [ ! -e "$HOME/stuck" ] || sleep 600
+while [ -e "$HOME/held" ]; do sleep 0.2; done
 [ "$3" != 2 ] || [ ! -e "$HOME/broken" ] || { echo "two is too much" >&2; exit 7; }
 echo "{\\"sum\\": $(($3 + $4))}" >"$2/result.json"
 """
@@ -82,6 +85,12 @@ def sweep(output: Path, *options: str) -> subprocess.Popen[str]:
     return chiminey(*words, "--output", str(output), *options)
 
 
+def spread(output: Path) -> subprocess.Popen[str]:
+    """Two runs, in the hands of workers."""
+    words = ["sweep", "grid", "--sweep", '{"x": [1, 2], "y": [5]}', "--by-workers", "--compute", "lab"]
+    return chiminey(*words, "--output", str(output))
+
+
 def chiminey(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-m", "cli", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -104,12 +113,20 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def newest(output: Path) -> RunRecord:
+def crate_entities(folder: Path) -> list[dict[str, Any]]:
+    return json.loads((folder / "ro-crate-metadata.json").read_text())["@graph"]
+
+
+def sweeps(output: Path) -> list[RunRecord]:
     ledger = Ledger()
     try:
-        return next(run for run in ledger.runs() if run.kind == "sweep" and str(output) in run.request)
+        return [run for run in ledger.runs() if run.kind == "sweep" and str(output) in run.request]
     finally:
         ledger.close()
+
+
+def newest(output: Path) -> RunRecord:
+    return sweeps(output)[0]
 
 
 def test_a_killed_sweep_goes_on_with_what_is_missing_and_never_has_more_than_its_limit(
@@ -181,10 +198,20 @@ def test_cancelling_a_sweep_ends_all_its_runs(grid: Path, host: SSHD, tmp_path: 
     assert f"{record.name} is cancelled" in told
     assert process.returncode == 130, errors
     assert '"state":"cancelled"' in output
+    assert json.loads(output)["tasks"]["total"] >= 3
     assert left_on(host) == []
     ledger = Ledger()
     assert {child.status for child in ledger.children(record.id)} == {"cancelled"}
     ledger.close()
+    folder = tmp_path / record.name
+    assert json.loads((folder / "run.json").read_text())["state"] == "cancelled"
+    assert {row["state"] for row in rows(folder)} == {"cancelled"}
+    with chiminey("verify", str(folder)) as process:
+        told, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, (told, errors)
+    points = [entity for entity in crate_entities(folder) if entity["@id"].startswith("#point-")]
+    assert points, "the crate of a cancelled sweep tells of the points that were begun"
+    assert {point["actionStatus"] for point in points} == {"http://schema.org/FailedActionStatus"}
 
 
 def test_an_interrupted_sweep_cleans_up(grid: Path, host: SSHD, tmp_path: Path) -> None:
@@ -224,6 +251,63 @@ def test_a_sweep_from_the_ui_is_spread_over_workers_and_cancelled_there(grid: Pa
     finally:
         worker.stop(0)
         deployment.deactivate("grid")
+
+
+@pytest.fixture
+def pool(grid: Path) -> Iterator[None]:
+    """The deployment of the connector, and a work pool without a worker, which a test may start."""
+    worker.open_pool()
+    deployment.activate(load("grid"))
+    yield
+    worker.stop(0)
+    deployment.deactivate("grid")
+
+
+def flow_runs_of(client: SyncPrefectClient, record: RunRecord) -> list[str]:
+    """The names of the flow runs of a sweep's runs."""
+    ours = FlowRunFilter(tags=FlowRunFilterTags(all_=[record.name]))
+    return sorted(run.name for run in client.read_flow_runs(flow_run_filter=ours))
+
+
+def test_runs_that_go_on_in_workers_without_their_sweep_are_waited_for_when_it_is_resumed(
+    pool: None, host: SSHD, tmp_path: Path
+) -> None:
+    worker.start()
+    (host.home / "held").touch()
+    with spread(tmp_path) as first:
+        until(lambda: len(begun(host)) >= 4)
+        first.kill()
+    record = newest(tmp_path)
+
+    with chiminey("resume", record.id, "--json") as resumed:
+        with pytest.raises(subprocess.TimeoutExpired):
+            resumed.wait(30)
+        (host.home / "held").unlink()
+        output, errors = resumed.communicate(timeout=PATIENCE)
+
+    assert resumed.returncode == 0, errors
+    assert json.loads(output)["state"] == "completed"
+    assert [float(row["sum"]) for row in rows(tmp_path / record.name)] == [6, 7]
+    with get_client(sync_client=True) as client:
+        assert flow_runs_of(client, record) == [f"grid-{record.id}-1", f"grid-{record.id}-2"]
+
+
+def test_runs_that_wait_for_a_worker_are_not_handed_out_twice(pool: None, host: SSHD, tmp_path: Path) -> None:
+    with get_client(sync_client=True) as client:
+        with spread(tmp_path) as first:
+            until(lambda: first.poll() is not None or [run for run in sweeps(tmp_path) if len(flow_runs_of(client, run)) == 2])
+            first.kill()
+        record = newest(tmp_path)
+
+        with chiminey("resume", record.id, "--json") as resumed:
+            with pytest.raises(subprocess.TimeoutExpired):
+                resumed.wait(30)
+            worker.start()
+            _, errors = resumed.communicate(timeout=PATIENCE)
+
+        assert resumed.returncode == 0, errors
+        assert flow_runs_of(client, record) == [f"grid-{record.id}-1", f"grid-{record.id}-2"]
+    assert len(begun(host)) == len(set(begun(host))) == 2 * 4
 
 
 def start(client: SyncPrefectClient, output: Path, **parameters: Any) -> FlowRun:

@@ -9,7 +9,7 @@ from statistics import median
 
 import pytest
 
-from blocks.compute import HostSession
+from blocks.host_session import HostSession
 from blocks.remote.session import RunnerSession
 from blocks.transport.local import LocalTransport
 from blocks.tree import file

@@ -17,9 +17,10 @@ from flows.ledger.records import HostRecord
 from flows.result import RunResult
 from tests.elastic import ElasticCompute, Provider, register
 from tests.engine import Lab
+from tests.meanwhile import when
 from tests.payloads import connector
-from tests.runs.test_faults import when
 from tests.runs.test_kill_controller import start
+from tests.servers import loopback
 
 pytestmark = pytest.mark.ssh
 
@@ -59,6 +60,16 @@ def outputs(lab: Lab, result: RunResult) -> list[int]:
 
 def last_run(lab: Lab) -> str:
     return lab.ledger.runs()[0].id
+
+
+def let_go(provider: Provider, gate: str = "go") -> None:
+    """Let the tasks end that wait at a gate, on the machines that are there."""
+    for machine in provider.living():
+        (provider.home(machine) / gate).touch()
+
+
+def released_for_want_of_work(lab: Lab) -> int:
+    return sum("is released: nothing is left for it to do" in message for message in lab.view.messages)
 
 
 def test_machines_are_made_used_and_released(provider: Provider, lab: Lab, tmp_path: Path) -> None:
@@ -111,8 +122,13 @@ def test_a_machine_that_does_not_come_up_is_released_at_once(provider: Provider,
 
 
 def test_a_killed_machine_is_replaced_and_each_output_is_there_once(provider: Provider, lab: Lab, tmp_path: Path) -> None:
-    main = NUMBERED + 'hostname >"$2/host"; sleep 0.3\n'
+    gate = '[ "$CHIMINEY_TASK_ID" -le 60 ] || until [ -e ~/go ]; do sleep 0.1; done\n'
+    main = NUMBERED + 'hostname >"$2/host"; sleep 0.3\n' + gate
     compute = elastic(provider, maximum=2)
+    when(
+        lambda: lab.ledger.runs() != [] and any(task.host == "machine-3" for task in lab.ledger.tasks(last_run(lab))),
+        lambda: let_go(provider),
+    )
     when(
         lambda: lab.ledger.runs() != [] and lab.ledger.task_counts(last_run(lab)).get("completed", 0) > 4,
         lambda: provider.kill(provider.living()[0]),
@@ -170,7 +186,8 @@ def test_when_replacements_run_out_the_run_fails_and_says_why(provider: Provider
 
     when(lambda: provider.living() != [], kill_whatever_works)
 
-    with pytest.raises(RunFailed, match=r"no host is left to run the remaining tasks.*terminated"):
+    # Whether a task is left that has not been lost twice depends on which of the four was handed most of them.
+    with pytest.raises(RunFailed, match=r"no host is left to run the remaining tasks.*terminated|no task succeeded.* was lost"):
         lab.go(
             connector(tmp_path / "c", "touch ~/begun; sleep 600", **KINDS),
             elastic(provider, maximum=2, slots=1),
@@ -201,15 +218,13 @@ def test_a_replacement_that_can_not_be_made_is_told_in_the_providers_words(provi
 def test_machines_with_nothing_to_do_are_released_while_one_long_task_goes_on(
     provider: Provider, lab: Lab, tmp_path: Path
 ) -> None:
-    main = NUMBERED + '[ "$CHIMINEY_TASK_ID" != 1 ] || sleep 6\n'
+    main = NUMBERED + '[ "$CHIMINEY_TASK_ID" != 1 ] || until [ -e ~/go ]; do sleep 0.1; done\n'
+    when(lambda: released_for_want_of_work(lab) == 2, lambda: let_go(provider))
 
     result = lab.go(connector(tmp_path / "c", main, **KINDS), elastic(provider, idle_after=1), sweep={"n": [1, 2, 3]})
 
     assert outputs(lab, result) == [1, 2, 3]
-    told = [message for message in lab.view.messages if "is released: nothing is left for it to do" in message]
-    assert len(told) == 2
-    gone = sorted(host.gone for host in machines(lab).values())
-    assert gone[2] - gone[1] > 2
+    assert released_for_want_of_work(lab) == 2
 
 
 def test_a_task_that_fails_after_the_others_left_is_run_again(provider: Provider, lab: Lab, tmp_path: Path) -> None:
@@ -253,7 +268,13 @@ def test_an_iteration_with_more_tasks_gets_more_machines(provider: Provider, lab
 def test_machines_that_left_for_want_of_work_come_back_with_it_and_are_no_replacements(
     provider: Provider, lab: Lab, tmp_path: Path
 ) -> None:
-    main = NUMBERED + '[ "$CHIMINEY_ITERATION$CHIMINEY_TASK_ID" != 01 ] || sleep 5\nsleep 1\n'
+    wait = 'until [ -e ~/go-"$CHIMINEY_ITERATION" ]; do sleep 0.1; done'
+    main = f"{NUMBERED}case $CHIMINEY_ITERATION$CHIMINEY_TASK_ID in 01|1*) {wait} ;; esac\n"
+    when(lambda: released_for_want_of_work(lab) == 1, lambda: let_go(provider, "go-0"))
+    when(
+        lambda: lab.ledger.runs() != [] and any(task.host == "machine-3" for task in lab.ledger.tasks(last_run(lab))),
+        lambda: let_go(provider, "go-1"),
+    )
 
     result = lab.go(
         connector(tmp_path / "c", main, max_iterations=2, converged=_never, **KINDS),
@@ -264,7 +285,7 @@ def test_machines_that_left_for_want_of_work_come_back_with_it_and_are_no_replac
 
     assert result.tasks.completed == 16
     assert len(provider.asked("make")) == 3
-    assert "machine-3" in {task.host for task in lab.tasks(result) if task.iteration == 1}
+    assert {task.host for task in lab.tasks(result) if task.iteration == 1} >= {"machine-3"}
 
 
 def _never(_self: object, _iteration: object):
@@ -275,7 +296,7 @@ def _never(_self: object, _iteration: object):
 
 @pytest.mark.parametrize("moment", ["make", "ready"], ids=["between intent and make", "between make and ready"])
 def test_a_controller_that_resumes_adopts_what_was_asked_for(moment: str, provider: Provider, lab: Lab, tmp_path: Path) -> None:
-    provider.delay(moment, 5)
+    provider.delay(moment, 60)  # in which the controller is killed
     sample = connector(tmp_path / "connector", NUMBERED, **KINDS)
     proposal = lab.request(sample, elastic(provider, maximum=2), sweep={"n": [1, 2, 3, 4]})
     record = lab.add(proposal)
@@ -307,16 +328,16 @@ def test_the_reaper_destroys_the_machines_of_a_dead_run_and_leaves_a_live_one_al
     os.killpg(controllers[0].pid, signal.SIGKILL)
     controllers[0].wait()
 
-    dry = reaper.reap(lab.ledger, dry_run=True)
+    dry = reaper.reap(lab.ledger, lab.find, dry_run=True)
     assert len(dry) == 1
-    assert "machine-1" in dry[0] or "127.0.1" in dry[0]
+    assert "machine-1" in dry[0] or loopback.HOSTS in dry[0]
     assert len(provider.living()) == 4
-    (told,) = reaper.reap(lab.ledger)
+    (told,) = reaper.reap(lab.ledger, lab.find)
 
     assert told == f"{dead.name}: cleaned up"
     assert [name.partition("/")[0] for name in provider.living()] == [live.id, live.id]
     lab.ledger.request_cancel(live.id)
-    controllers[1].wait(timeout=60)
+    controllers[1].wait(timeout=240)
     assert provider.living() == []
 
 
@@ -329,13 +350,16 @@ def test_what_could_not_be_destroyed_is_told_and_reaped(provider: Provider, lab:
     assert any("'chiminey reap' will remove them" in message for message in lab.view.messages)
     assert len(provider.living()) == 2
     assert set(statuses(lab).values()) == {"failed"}
-    assert reaper.reap(lab.ledger) == [f"{result.name}: cleaned up"]
+    assert reaper.reap(lab.ledger, lab.find) == [f"{result.name}: cleaned up"]
     assert provider.living() == []
     assert lab.ledger.runs()[0].status == "completed"
-    assert reaper.reap(lab.ledger) == []
+    assert reaper.reap(lab.ledger, lab.find) == []
 
 
-def test_a_cancel_while_machines_are_made_leaves_none(provider: Provider, lab: Lab, tmp_path: Path) -> None:
+def test_a_cancel_while_machines_are_made_leaves_none(
+    provider: Provider, lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.stages.destroy.SETTLE_SECONDS", 120)
     provider.delay("make", 3)
     when(lambda: provider.asked("make") != [], lambda: lab.ledger.request_cancel(last_run(lab)))
 
@@ -343,7 +367,7 @@ def test_a_cancel_while_machines_are_made_leaves_none(provider: Provider, lab: L
         lab.go(connector(tmp_path / "c", NUMBERED, **KINDS), elastic(provider, maximum=2), sweep={"n": [1, 2]})
 
     assert provider.living() == []
-    assert reaper.reap(lab.ledger) == []
+    assert reaper.reap(lab.ledger, lab.find) == []
 
 
 def test_a_machine_that_can_not_be_set_up_is_replaced(provider: Provider, lab: Lab, tmp_path: Path) -> None:
@@ -375,11 +399,12 @@ def test_what_no_living_run_has_is_found_with_the_provider_and_removed(provider:
     sample = connector(tmp_path / "connector", "sleep 600", **KINDS)
     compute = elastic(provider, maximum=1)
     proposal = lab.request(sample, compute, sweep={"n": [1]})
-    live, new = lab.add(proposal), lab.add(proposal)
+    live = lab.add(proposal)
     controller = start(tmp_path, live)
     while not provider.living():
         time.sleep(0.1)
     ended = lab.go(connector(tmp_path / "c", NUMBERED, **KINDS), compute)
+    new = lab.add(proposal)
     for left in (f"{ended.run_id}/machine-7", "unknown/machine-1", f"{new.id}/machine-1"):
         provider.make(left)
 
@@ -394,4 +419,4 @@ def test_what_no_living_run_has_is_found_with_the_provider_and_removed(provider:
     assert provider.living() == sorted([f"{live.id}/machine-1", f"{new.id}/machine-1"])
     assert orphans.reap(lab.ledger, compute) == []
     lab.ledger.request_cancel(live.id)
-    controller.wait(timeout=60)
+    controller.wait(timeout=240)

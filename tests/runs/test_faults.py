@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
-import threading
-import time
-from collections.abc import Callable
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from blocks.errors import AuthenticationRefused, CommandFailed, HostKeyRefused, RunCancelled, RunFailed, Unreachable
-from flows import Reliability
+from blocks.compute import LocalCompute
+from blocks.errors import AuthenticationRefused, CommandFailed, HostKeyRefused, OutputsWait, RunCancelled, RunFailed, Unreachable
+from blocks.storage import LocalStorage
+from flows import Reliability, reaper
 from flows.retry import forgive
 from tests.engine import Lab, left_on, unix
+from tests.meanwhile import when
 from tests.payloads import connector
+from tests.servers import loopback
 from tests.servers.farm import Farm
 from tests.servers.sshd import SSHD, make_key
 
 pytestmark = pytest.mark.ssh
 
+NOBODY = f"{loopback.HOSTS}.250"  # an address at which nothing answers
 COUNT = 'echo "$CHIMINEY_TASK_ID" >>"$HOME/begun"\n'
-
-
-def when(is_so: Callable[[], bool], act: Callable[[], object]) -> threading.Thread:
-    """Do something as soon as it is so, while a run goes on."""
-
-    def wait() -> None:
-        deadline = time.monotonic() + 250
-        while not is_so() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        act()
-
-    thread = threading.Thread(target=wait, daemon=True)
-    thread.start()
-    return thread
 
 
 def begun(host: SSHD) -> int:
@@ -87,7 +79,8 @@ def test_a_run_of_which_no_task_succeeds_has_failed(hosts: list[SSHD], tmp_path:
     with pytest.raises(RunFailed, match="no task succeeded; task 1 failed with exit code 3: cannot open the input"):
         lab.go(connector(tmp_path, "echo cannot open the input >&2; exit 3"), unix(hosts[0]))
 
-    assert lab.ledger.runs()[0].status == "failed"
+    (record,) = lab.ledger.runs()
+    assert (record.status, record.message.count("cannot open the input")) == ("failed", 1)
     assert list((hosts[0].home / ".chiminey").iterdir()) == []
 
 
@@ -104,8 +97,8 @@ def test_a_task_that_never_ends_is_stopped_at_its_time_limit_with_all_its_proces
 def test_a_run_past_its_time_limit_is_ended(hosts: list[SSHD], tmp_path: Path) -> None:
     lab = Lab(tmp_path)
 
-    with pytest.raises(RunFailed, match="the run took longer than its limit of 3 s"):
-        lab.go(connector(tmp_path, "setsid sleep 600"), unix(hosts[0]), reliability=Reliability(run_time_limit=3))
+    with pytest.raises(RunFailed, match="the run took longer than its limit of 20 s"):
+        lab.go(connector(tmp_path, "setsid sleep 600"), unix(hosts[0]), reliability=Reliability(run_time_limit=20))
 
     assert left_on(hosts[0]) == []
 
@@ -179,18 +172,82 @@ def test_a_payload_that_fills_the_disk_fails_with_that_reason(farm: Farm, tmp_pa
         lab.go(connector(tmp_path, main), unix(host), reliability=Reliability(maximum_retry=0))
 
 
+def test_this_machine_is_not_lost_with_the_shell_that_listens_on_it(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    main = f"touch {tmp_path}/begun; until [ -e {tmp_path}/killed ]; do sleep 0.1; done"
+
+    def kill_listener() -> None:
+        (listener,) = scratch.glob("*/listener")
+        os.kill(int(listener.read_text().split()[0]), signal.SIGKILL)
+        (tmp_path / "killed").touch()
+
+    when(lambda: (tmp_path / "begun").exists() and any(scratch.glob("*/listener")), kill_listener)
+    lab = Lab(tmp_path)
+    compute = LocalCompute(scratch=str(scratch), slots=1)
+
+    result = lab.go(connector(tmp_path / "c", main), compute, reliability=Reliability(maximum_retry=0))
+
+    assert (result.state, [task.attempt for task in lab.tasks(result)]) == ("completed", [1])
+
+
+FILLING = f'{COUNT}head -c 300000 /dev/urandom >"$2/data"; sleep 0.5\n'
+
+
+def test_outputs_for_which_there_is_no_room_wait_on_their_hosts_and_no_task_runs_twice(
+    hosts: list[SSHD], tmp_path: Path, small_disk: Path
+) -> None:
+    lab = Lab(tmp_path)
+    sample = connector(tmp_path / "c", FILLING)
+    compute = unix(*hosts[:2], slots=1)
+    proposal = lab.request(sample, compute, sweep={"n": list(range(12))}, output=LocalStorage(path=str(small_disk)))
+    record = lab.add(proposal)
+
+    with pytest.raises(OutputsWait, match=f"disk is full.*wait on .*: chiminey resume {record.name}"):
+        lab.drive(record, proposal)
+
+    ended = lab.ledger.find(record.id)
+    assert (ended.status, "chiminey resume" in ended.message) == ("failed", True)
+    assert reaper.reap(lab.ledger, lab.find) == [], "what waits is not removed"
+    subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
+    result = lab.drive(lab.ledger.find(record.id), proposal)
+
+    assert (result.state, result.tasks.completed) == ("completed", 12)
+    assert sum(map(begun, hosts[:2])) == 12, "a task ran twice"
+    assert {task.attempt for task in lab.tasks(result)} == {1}
+    for host in hosts[:2]:
+        assert left_on(host) == []
+        assert not list(host.home.glob(".chiminey/*"))
+
+
+def test_outputs_that_wait_are_given_up_by_a_cancel(hosts: list[SSHD], tmp_path: Path, small_disk: Path) -> None:
+    lab = Lab(tmp_path)
+    compute = unix(hosts[0], slots=2)
+    storage = LocalStorage(path=str(small_disk))
+    proposal = lab.request(connector(tmp_path / "c", FILLING), compute, sweep={"n": list(range(8))}, output=storage)
+    record = lab.add(proposal)
+    with pytest.raises(OutputsWait):
+        lab.drive(record, proposal)
+    assert list(hosts[0].home.glob(".chiminey/*"))
+
+    assert reaper.cancel(lab.ledger, lab.ledger.find(record.id), lab.find).endswith("given up: cleaned up")
+
+    assert left_on(hosts[0]) == []
+    assert not list(hosts[0].home.glob(".chiminey/*"))
+    assert "there is nothing to cancel" in reaper.cancel(lab.ledger, lab.ledger.find(record.id), lab.find)
+
+
 def test_an_unreachable_host_is_refused_in_a_sentence(hosts: list[SSHD], tmp_path: Path) -> None:
     compute = unix(hosts[0])
-    compute.hosts = ["lab@127.0.1.250:2222"]
+    compute.hosts = [f"lab@{NOBODY}:2222"]
     lab = Lab(tmp_path)
 
-    with pytest.raises(Unreachable, match=r"127\.0\.1\.250"):
+    with pytest.raises(Unreachable, match=re.escape(NOBODY)):
         lab.go(connector(tmp_path, "true"), compute)
 
 
 def test_one_unreachable_host_of_two_is_left_out(hosts: list[SSHD], tmp_path: Path) -> None:
     compute = unix(hosts[0])
-    compute.hosts = [*compute.hosts, "lab@127.0.1.250:2222"]
+    compute.hosts = [*compute.hosts, f"lab@{NOBODY}:2222"]
     lab = Lab(tmp_path)
 
     result = lab.go(connector(tmp_path, "true"), compute, sweep={"n": [1, 2, 3]})
@@ -277,7 +334,7 @@ def test_a_task_that_removes_the_folders_of_all_tasks_fails_and_nothing_of_it_st
         Lab(tmp_path).go(
             connector(tmp_path, "cd .. && rm -rf ./*"),
             unix(hosts[0]),
-            reliability=Reliability(maximum_retry=0, run_time_limit=60),
+            reliability=Reliability(maximum_retry=0, run_time_limit=280),
         )
 
     assert left_on(hosts[0]) == []

@@ -146,7 +146,6 @@ def test_results_are_a_table_and_a_plot_beside_the_output(tmp_path: Path) -> Non
 
 @pytest.mark.ssh
 @pytest.mark.scale
-@pytest.mark.timeout(900)
 def test_three_iterations_of_a_thousand_tasks_cost_as_many_stages_as_of_ten_and_a_small_state(
     hosts: list[SSHD], tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from blocks.compute import ComputeResource, LocalCompute
-from blocks.errors import RunFailed
+from blocks.errors import InvalidRequest, RunFailed
 from blocks.storage import LocalStorage
 from flows import Inputs, Reliability, SmartConnector
 from tests.engine import Lab, unix
@@ -17,6 +17,10 @@ from tests.payloads import connector
 from tests.servers.farm import Farm
 
 Place = Callable[[], ComputeResource]
+
+
+class OneWord(Inputs):
+    word: str = ""
 
 
 @pytest.fixture(params=["this machine", "a host with bash", pytest.param("a host without bash", marks=pytest.mark.ssh)])
@@ -60,6 +64,63 @@ def test_a_program_that_schedule_compiles(place: ComputeResource, tmp_path: Path
     lab.go(connector(tmp_path, "./program >$2/answer", schedule="cc -o program program.c", files={"program.c": source}), place)
 
     assert read(lab, "1/answer") == "compiled\n"
+
+
+def test_what_the_payload_has_beside_the_process_is_beside_the_task(place: ComputeResource, tmp_path: Path) -> None:
+    main = './tool >"$2/tool"; sh ../common/tool.sh >"$2/common"; cat ../stop ../ready >"$2/built" 2>/dev/null || true\n'
+    for bootstrap in ({}, {"bootstrap": 'echo "built in ${PWD##*/}" >ready\n'}):
+        folder = tmp_path / f"{len(bootstrap)}"
+        sample = connector(folder, main, **bootstrap)
+        (folder / "payload/common").mkdir()
+        (folder / "payload/common/tool.sh").write_text("#!/bin/sh\necho common\n")
+        (folder / "payload/common/tool.sh").chmod(0o755)
+        (folder / "payload/process_payload/tool").symlink_to("../common/tool.sh")
+        (folder / "payload/stop").write_text("not for the runner")
+        lab = Lab(folder)
+        result = lab.go(sample, place, reliability=Reliability(maximum_retry=0))
+        got = lab.folder(result) / "output_0" / "1"
+        assert [(got / name).read_text() for name in ("tool", "common")] == ["common\n", "common\n"]
+        assert (got / "built").read_text() == ("built in payload\n" if bootstrap else "")
+
+
+@pytest.mark.parametrize("more", [0, 5000])
+def test_a_file_of_the_payload_is_never_taken_for_what_we_send(place: ComputeResource, tmp_path: Path, more: int) -> None:
+    files = {"arguments": b'touch "$OUTPUT_DIR/started"\n', "tasks": b"1 1 -\n", "environment": b"exit 1\n", "more": bytes(more)}
+    lab = Lab(tmp_path)
+    lab.go(
+        connector(tmp_path, 'echo "$#$3" >"$2/told"', files=files, Inputs=OneWord, arguments=("word",)),
+        place,
+        inputs={"word": "a"},
+    )
+
+    assert read(lab, "1/told") == "3a\n"
+    assert not (next(lab.results.iterdir()) / "output/1/started").exists()
+
+
+def test_what_is_not_kept_stays_behind_also_of_a_task_that_fails(place: ComputeResource, tmp_path: Path) -> None:
+    main = """
+    cd "$2" && mkdir -p scratch/deep results && echo '{"energy": 1}' >result.json
+    for name in scratch/deep/a.dat results/b.dat results/c.tmp log; do echo "$name" >"$name"; done
+    [ "$CHIMINEY_TASK_ID" = 1 ]
+    """
+    sample = connector(tmp_path, main, sweep={"n": [1, 2]}, include=["*.dat", "log"], exclude=["scratch"])
+    lab = Lab(tmp_path)
+    result = lab.go(sample, place, reliability=Reliability(maximum_retry=0))
+
+    assert result.state == "completed-with-failures"
+    assert result.results == {"energy": 1}
+    for output in ("output_0/1", "failed_0/2.1"):
+        folder = lab.folder(result) / output
+        found = {str(path.relative_to(folder)) for path in folder.rglob("*")}
+        assert found == {"values", "log", "result.json", "results", "results/b.dat"}
+
+
+def test_a_scratch_file_that_would_take_a_day_to_send_is_not_sent(place: ComputeResource, tmp_path: Path) -> None:
+    main = 'cd "$2" && mkdir deep && truncate -s 4T deep/scratch.bin && echo done >answer'
+    lab = Lab(tmp_path)
+    lab.go(connector(tmp_path, main, exclude=["*.bin"]), place)
+
+    assert read(lab, "1/answer") == "done\n"
 
 
 def test_bootstrap_runs_once_for_all_tasks_of_a_host(place: ComputeResource, tmp_path: Path) -> None:
@@ -108,7 +169,8 @@ def test_start_points_templates_values_and_arguments(place: ComputeResource, tmp
         assert (got / "arguments").read_text() == 'smart_connector_input|chiminey_output|it\'s "$HOME" `x` \\ ü|'
         assert json.loads((got / "values").read_text())["which"] == name
         assert f"CHIMINEY_TASK_ID={number}\n" in (got / "environment").read_text()
-    assert sorted(path.name for path in run.iterdir()) == ["input_0", "output", "output_0", "run.json", "tasks.json"]
+    results = ["connector", "input_0", "output", "output_0", "ro-crate-metadata.json", "run.json", "tasks.json"]
+    assert sorted(path.name for path in run.iterdir()) == results
     assert [task["values"]["n"] for task in json.loads((run / "tasks.json").read_text())] == [1, 2, 1, 2]
 
 
@@ -189,6 +251,24 @@ def test_values_in_an_output_are_those_that_the_task_was_given(place: ComputeRes
     assert read(lab, "1/answer") == "kept\n"
 
 
+@pytest.mark.parametrize(
+    ("main", "warnings"),
+    [
+        ('echo "$CHIMINEY_TASK_ID" >"$2/values"\n', 1),
+        ('mkdir "$2/values"; touch "$2/values/a" "$2/values/b"\n', 1),
+        ('cp "$CHIMINEY_VALUES" "$2/values"\n', 0),
+    ],
+    ids=["a file", "a folder", "the record itself"],
+)
+def test_a_run_says_once_that_an_output_has_the_name_of_the_record(main: str, warnings: int, tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+
+    lab.go(connector(tmp_path / "connector", main), LocalCompute(slots=2), sweep={"n": list(range(6))})
+
+    told = [message for message in lab.view.messages if "an output named 'values', which is not kept" in message]
+    assert len(told) == warnings
+
+
 def test_the_reason_of_a_failure_is_text_whatever_was_printed(place: ComputeResource, tmp_path: Path) -> None:
     main = "head -c 3000000 /dev/zero >&2; printf 'no \\033[2Jconvergence\\377\\n' >&2; exit 3"
     lab = Lab(tmp_path)
@@ -204,3 +284,14 @@ def test_the_reason_of_a_failure_is_text_whatever_was_printed(place: ComputeReso
 def test_a_task_that_was_killed_says_by_which_signal(place: ComputeResource, tmp_path: Path) -> None:
     with pytest.raises(RunFailed, match="SIGSEGV"):
         Lab(tmp_path).go(connector(tmp_path, "kill -SEGV $$"), place, reliability=Reliability(maximum_retry=0))
+
+
+def test_results_are_not_put_into_the_input(tmp_path: Path) -> None:
+    (tmp_path / "project" / "initial").mkdir(parents=True)
+    project = LocalStorage(path=str(tmp_path / "project"))
+    lab, sample = Lab(tmp_path), connector(tmp_path / "c", "true")
+    for output in (project, LocalStorage(path=str(tmp_path / "project" / "chiminey-output"))):
+        with pytest.raises(InvalidRequest, match=f"the results would go into the input, {project.path}; name another folder"):
+            lab.request(sample, LocalCompute(), input=project, output=output)
+    beside = LocalStorage(path=str(tmp_path / "project-results"))
+    assert lab.go(sample, LocalCompute(), input=project, output=beside).tasks.completed == 1

@@ -1,6 +1,6 @@
 """What a virtual machine is told by its user data: the part of cloud-init's language that the machines of the tests speak.
 
-Source: cloud-init's documentation, "User data formats" and the modules ssh, users-groups, write-files and runcmd.
+Source: cloud-init's documentation, "User data formats" and the modules ssh, users-groups, bootcmd, write-files and runcmd.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ class File:
 class Instructions:
     """What is done at the first boot: all but ``script`` before the SSH server starts, ``script`` beside it.
 
+    What is done at every boot is ``boot_script``, before all else.
+
     Attributes:
         host_keys: private keys by their type, such as ``ed25519``; when empty, the machine makes its own.
         script: a program with its ``#!`` line; empty when there is nothing to run.
@@ -50,6 +52,7 @@ class Instructions:
     host_keys: dict[str, str] = field(default_factory=dict[str, str])
     files: list[File] = field(default_factory=list[File])
     script: str = ""
+    boot_script: str = ""
 
 
 def read(user_data: str, authorized_keys: list[str], default_user: str) -> Instructions:
@@ -67,6 +70,7 @@ def read(user_data: str, authorized_keys: list[str], default_user: str) -> Instr
         {name.removesuffix("_private"): key for name, key in config.get("ssh_keys", {}).items() if name.endswith("_private")},
         [_file(entry) for entry in config.get("write_files", [])],
         _script(config.get("runcmd", [])),
+        _script(config.get("bootcmd", [])),
     )
 
 

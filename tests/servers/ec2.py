@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
-from tests.servers import process_table
+from tests.servers import loopback, process_table
 from tests.servers.ec2_server.faults import ANY_ACTION
 from tests.servers.machine import room
 
@@ -36,13 +36,23 @@ IMAGE = {
     "sriov": "simple",
     "creation_date": "2026-01-01T00:00:00.000Z",
 }
+UBUNTU = [  # of Canonical, as it names them
+    IMAGE
+    | {
+        "ami_id": f"ami-0ab24040{month}",
+        "name": f"ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-2026{month}01",
+        "owner_id": "099720109477",
+        "creation_date": f"2026-{month}-01T00:00:00.000Z",
+    }
+    for month in ("03", "04", "02")
+]
 VALIDATION = ("MOTO_ENABLE_AMI_VALIDATION", "MOTO_ENABLE_KEYPAIR_VALIDATION", "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION")
 
 
 class Options(TypedDict, total=False):
     """How a cloud may differ from a plain one."""
 
-    pool: str  # the network that addresses are from, 127.61.0.0/24 unless given; no two clouds at a time may share one
+    pool: str  # where addresses are from, loopback.CLOUDS.0.0/24 unless given; no two clouds at a time may share one
     ssh_port: int  # 22 unless given
     boot_delay: float  # seconds from pending to running, 0.2 unless given; SSH answers a moment later
     default_user: str  # whom the key pair lets in, debian unless given
@@ -72,7 +82,7 @@ class EC2:
     Attributes:
         host, port: where the API is, over HTTP; requests must be signed with version 4.
         access_key, secret_key: whom it knows.
-        image: the id of the only image.
+        image: the id of an image of Debian; there are some of Ubuntu too.
     """
 
     host = "127.0.0.1"
@@ -93,12 +103,12 @@ class EC2:
         """Start the endpoint and wait until it listens. Raises RuntimeError with the log's end when it doesn't."""
         machines, images, log = (self._folder / name for name in ("machines", "images.json", "log"))
         machines.mkdir(parents=True, exist_ok=True)
-        images.write_text(json.dumps([IMAGE]))
+        images.write_text(json.dumps([IMAGE, *UBUNTU]))
         settings = {
             "folder": str(machines),
             "access_key": self.access_key,
             "secret_key": self.secret_key,
-            "pool": self._options.get("pool", "127.61.0.0/24"),
+            "pool": self._options.get("pool", f"{loopback.CLOUDS}.0.0/24"),
             "ssh_port": self._options.get("ssh_port", 22),
             "boot_delay": self._options.get("boot_delay", 0.2),
             "default_user": self.default_user,
@@ -136,6 +146,11 @@ class EC2:
     def hang(self, action: str = ANY_ACTION, times: int | None = 1, every: int = 1) -> None:
         """Neither carry out such calls nor answer them; healed, the connection is cut."""
         self._ask("fail", kind="hang", action=action, times=times, every=every)
+
+    def change_key(self, access_key: str, secret_key: str) -> None:
+        """Know the account by another key from now on, and by the old one no more."""
+        self._ask("change_key", access_key=access_key, secret_key=secret_key)
+        self.access_key, self.secret_key = access_key, secret_key
 
     def fail_boots(self, state: Literal["pending", "running", "terminated"], machines: int = 1) -> None:
         """Let the next machines never come up: EC2 says ``state`` of them, for ever, and no SSH server answers."""

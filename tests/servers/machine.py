@@ -41,6 +41,7 @@ exec chroot root /bin/sh -e /var/lib/cloud/boot
 INNER_BOOT = """
 mkdir -p /run/sshd /run/cloud-init /run/lock
 cd /root
+if [ -s /var/lib/cloud/bootcmd ]; then sh /var/lib/cloud/bootcmd; fi
 if [ ! -e /var/lib/cloud/instance/sem/init ]; then . /var/lib/cloud/init; fi
 sh /var/lib/cloud/final &
 exec {program} -D -e -E /var/log/auth.log
@@ -136,6 +137,7 @@ class Machine:
         self._write("etc/ssh/sshd_config", SSHD_CONFIG.format(address=self.address, port=self.port))
         self._write("usr/local/bin/cloud-init", CLOUD_INIT, 0o755)
         self._write("var/lib/cloud/boot", INNER_BOOT.format(program=PROGRAM))
+        self._write("var/lib/cloud/bootcmd", instructions.boot_script)
         self._write("var/lib/cloud/final", FINAL)
         self._write("var/lib/cloud/instance/scripts/user", instructions.script, 0o700)
 

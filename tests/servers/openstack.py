@@ -17,6 +17,7 @@ from typing import IO, Any, Literal
 
 from tests.servers import process_table
 from tests.servers.machine import room
+from tests.servers.ports import free_port
 
 ENVIRONMENT = Path("/var/cache/chiminey-tests/openstack")  # where scripts/test installs it
 REPOSITORY = Path(__file__).parents[2]
@@ -61,18 +62,18 @@ class OpenStack:
 
     Attributes:
         auth_url: of Keystone, with its version; ``region`` is the only one there.
-        user, password, project, domain: who may come in.
+        user, password, project, project_id, domain: who may come in.
         credential_id, credential_secret: the same user's application credential.
         clouds: a clouds.yaml that knows the site as ``lab`` and, by the credential, as ``lab-application-credential``.
         ssh_port: where servers take connections, at fixed addresses and at floating ones.
     """
 
-    region = "RegionOne"
+    region = "Melbourne"
     domain = "Default"
     image = "debian-12"  # whose default user may log in
     default_user = "debian"
     network, floating_network = "private", "public"
-    auth_url = user = password = project = credential_id = credential_secret = ""
+    auth_url = user = password = project = project_id = credential_id = credential_secret = ""
 
     def __init__(self, folder: Path) -> None:
         """Plan a site that keeps what it has below ``folder``; nothing runs before ``start``."""
@@ -92,7 +93,7 @@ class OpenStack:
         machines.mkdir(parents=True)
         self._folder.chmod(0o700)
         number, self._number = _take_number()
-        self.ssh_port = _free_port(f"127.62.{number}.1")
+        self.ssh_port = _ssh_port(f"127.62.{number}.1")
         words = [self._folder / "site", number, self.ssh_port, ENVIRONMENT / f"state-{_version()}-{number}"]
         command = [*room(machines), ENVIRONMENT / "bin" / "python", "-m", "tests.servers.openstack_site"]
         with log.open("ab") as errors:
@@ -192,13 +193,11 @@ def _version() -> str:
     return digest.hexdigest()[:12]
 
 
-def _free_port(address: str) -> int:
+def _ssh_port(address: str) -> int:
     """22, as with real servers, unless this machine has an SSH server on every address."""
-    for port in (22, 0):
-        with socket.socket() as probe:
-            try:
-                probe.bind((address, port))
-            except OSError:
-                continue
-            return probe.getsockname()[1]
-    raise RuntimeError(f"no port of {address} is free")
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, 22))
+        except OSError:
+            return free_port()
+    return 22

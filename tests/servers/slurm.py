@@ -8,10 +8,8 @@ homes and accounts. What the cluster writes is in memory, mounted inside the hos
 from __future__ import annotations
 
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 
 from tests.servers import process_table
+from tests.servers.ports import free_ports
 from tests.servers.slurm_accounting import ENVIRONMENT, Accounting
 from tests.servers.slurm_config import (
     BOOT_NODE,
@@ -69,7 +68,7 @@ class Slurm:
         self._options = options
         self._controller: subprocess.Popen[bytes] | None = None
         self._booted: dict[str, subprocess.Popen[bytes]] = {}
-        self._accounting = Accounting(host, _free_ports(2)) if options.get("accounting") else None
+        self._accounting = Accounting(host, free_ports(2)) if options.get("accounting") else None
         self._last_old_job = 0
 
     def start(self) -> None:
@@ -112,6 +111,7 @@ class Slurm:
                 self.start_node(name)
         if self._accounting:
             self.limit_submissions(-1)
+            self.limit_wall_time(-1)
         self.run("scancel", f"--user={self.host.user}")
         self._wait_until(lambda: not self.run("squeue", "--noheader"), "the jobs that were cancelled still run")
         self.host.reset(*DAEMONS)
@@ -151,11 +151,19 @@ class Slurm:
 
     def limit_submissions(self, jobs: int) -> None:
         """Let the user have only so many jobs and array elements at a time, until the next reset; -1 is no limit."""
-        self.as_root("sacctmgr", "--immediate", "modify", "qos", "normal", "set", f"MaxSubmitJobsPerUser={jobs}")
+        self._limit(f"MaxSubmitJobsPerUser={jobs}")
+
+    def limit_wall_time(self, minutes: int) -> None:
+        """Let no job ask for more, until the next reset; -1 is no limit."""
+        self._limit(f"MaxWall={minutes}", "Flags=DenyOnLimit")
+
+    def _limit(self, *settings: str) -> None:
+        self.as_root("sacctmgr", "--immediate", "modify", "qos", "normal", "set", *settings)
 
     def stop_controller(self) -> None:
-        """Stop slurmctld as its operator would; jobs go on."""
+        """Stop slurmctld as its operator would; jobs go on, and it knows them when it comes back."""
         if self._controller:
+            self._save_jobs()
             process_table.send(signal.SIGTERM, [process_table.only_child(self._controller.pid)])
             self._controller.wait()
             self._controller = None
@@ -166,11 +174,15 @@ class Slurm:
         self._wait_until(self._answers, "slurmctld does not answer")
 
     def kill_node(self, name: str) -> None:
-        """Cut the power of a compute node: its slurmd and all that jobs run on it is gone at once."""
+        """Cut the power of a compute node: its slurmd and all that jobs run on it is gone at once, and the controller is told.
+
+        It would notice by itself, but only after so long that no node of a busy machine is taken for dead.
+        """
         process = self._booted.pop(name)
         unshare = process_table.only_child(process.pid)
         process_table.send(signal.SIGKILL, [process_table.only_child(unshare)])
         process.wait()
+        self.as_root("scontrol", "update", f"NodeName={name}", "State=DOWN", "Reason=power")
 
     def start_node(self, name: str) -> None:
         """Boot a compute node that was killed, and wait until it takes jobs."""
@@ -187,7 +199,7 @@ class Slurm:
 
     def _config(self) -> str:
         cpus, memory = self._options.get("cpus", 16), self._options.get("memory", 64_000)
-        port, *ports = _free_ports(1 + len(self.nodes))
+        port, *ports = free_ports(1 + len(self.nodes))
         config = CONFIG.format(
             host=self.host.name,
             port=port,
@@ -228,6 +240,15 @@ class Slurm:
             return bool(self.as_root("scontrol", "ping"))
         return False
 
+    def _save_jobs(self) -> None:
+        """Wait until the controller has written down its jobs: one that ends within seconds of a job's start forgets it."""
+        jobs = self.as_root("squeue", "--noheader", "--format=%A").split()
+        if not jobs:
+            return
+        saved, now = self._folder / "state" / "job_state", time.time()
+        self.as_root("scontrol", "update", f"JobId={jobs[0]}", "Comment=saved")  # a change, after which it writes
+        self._wait_until(lambda: saved.exists() and saved.stat().st_mtime > now, "the jobs are not written down")
+
     def _squeue(self, columns: str) -> str:
         return self.as_root("squeue", "--array", "--states=all", "--noheader", f"--format={columns}")
 
@@ -238,15 +259,3 @@ class Slurm:
                 logs = "".join(log.read_text()[-2000:] for log in (self._folder / "log").iterdir())
                 raise RuntimeError(f"{otherwise}: {logs}")
             time.sleep(0.02)
-
-
-def _free_ports(number: int) -> list[int]:
-    """Ports that nobody has, below those that the kernel gives to clients, who would take them while a daemon is down."""
-    free: list[int] = []
-    for port in random.sample(range(20_000, 30_000), 1000):
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("", port))
-            free.append(port)
-        if len(free) == number:
-            return free
-    raise RuntimeError(f"no {number} free ports between 20000 and 30000")

@@ -56,8 +56,8 @@ SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=2
 Epilog=/bin/true
 ReturnToService=2
 SlurmctldTimeout=10
-SlurmdTimeout=5
-MessageTimeout=5
+SlurmdTimeout=60
+MessageTimeout=20
 KillWait=2
 MinJobAge=300
 OverTimeLimit=0

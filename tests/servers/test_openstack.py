@@ -71,7 +71,7 @@ def create(driver: OpenStack_2_NodeDriver, name: str, flavor: str = "m1.tiny", *
     return driver.create_node(name, size, image, networks=[network], **options)
 
 
-def wait_until(happens: Callable[[], object], seconds: float = 60.0) -> None:
+def wait_until(happens: Callable[[], object], seconds: float = 240.0) -> None:
     deadline = time.monotonic() + seconds
     while not happens():
         assert time.monotonic() < deadline, "it did not happen"
@@ -93,7 +93,7 @@ def log_in(address: str, port: int, private_key: Path, host_key: Path) -> parami
     client.get_host_keys().add(address if port == 22 else f"[{address}]:{port}", known.get_name(), known)
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
     who = {"username": OpenStack.default_user, "key_filename": str(private_key), "allow_agent": False, "look_for_keys": False}
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 240
     while True:
         try:
             client.connect(address, port, **who, timeout=10)

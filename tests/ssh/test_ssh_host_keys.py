@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from blocks.errors import HostKeyRefused
+from blocks.errors import HostKeyRefused, Unreachable
 from blocks.transport.ssh import SSHTransport
+from tests.servers.farm import Farm
 from tests.servers.sshd import SSHD
 from tests.ssh.access import access_to, destination
 
@@ -77,6 +78,32 @@ def test_hashed_names_are_understood(hosts: list[SSHD], tmp_path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", known], check=True, capture_output=True)
     assert hosts[0].address not in Path(known).read_text()
     hello(hosts[0], known_hosts=known)
+
+
+def test_hashed_names_are_found_however_they_are_written(hosts: list[SSHD], tmp_path: Path) -> None:
+    known = written(tmp_path / "known_hosts", f"cluster {bare(hosts[0])}\n")
+    subprocess.run(["ssh-keygen", "-q", "-H", "-f", known], check=True, capture_output=True)
+    hello(hosts[0], known_hosts=known, config_file=written(tmp_path / "config", "HostKeyAlias Cluster\n"))
+
+
+def test_no_line_is_to_be_added_where_nothing_is_kept(hosts: list[SSHD]) -> None:
+    with pytest.raises(HostKeyRefused, match="--accept-host-key") as refused:
+        hello(hosts[0], known_hosts="/dev/null")
+    assert "/dev/null" not in str(refused.value)
+
+
+def test_several_nodes_behind_one_name_are_a_reason_for_another_key(hosts: list[SSHD], tmp_path: Path) -> None:
+    address = hosts[0].host_key_line.split()[0]
+    pinned = [f"{address} {other_key(tmp_path)}"]
+    with pytest.raises(HostKeyRefused, match="several login nodes"):
+        hello(hosts[0], host_keys=pinned)
+    hello(hosts[0], host_keys=[*pinned, hosts[0].host_key_line])
+
+
+def test_a_server_that_is_stricter_than_we_are_is_not_called_out_of_date(farm: Farm) -> None:
+    host = farm(1, config="Ciphers chacha20-poly1305@openssh.com\n")[0]
+    with pytest.raises(Unreachable, match=r"shares no SSH algorithm with us .*cipher"):
+        hello(host)
 
 
 def test_patterns_of_names_are_understood(hosts: list[SSHD], tmp_path: Path) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
+import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pytest
 from pydantic import SecretStr
 
@@ -17,48 +15,9 @@ from blocks.errors import AuthenticationRefused, InvalidRequest, Unreachable
 from blocks.transport.ssh import SSHTransport
 from tests.servers.farm import Farm
 from tests.servers.sshd import SSHD
-from tests.ssh.access import access_to, destination
+from tests.ssh.access import NO_KEY, access_to, authorize, destination, known, make_key, whoami
 
-pytestmark = pytest.mark.ssh
-NO_KEY: dict[str, Any] = {"private_key_file": None}
-
-
-def whoami(host: SSHD, to: str | None = None, **changes: Any) -> str:
-    """The user and host that a script finds itself on."""
-    transport = SSHTransport(to or destination(host), access_to(host, **changes))
-    try:
-        return transport.run('echo "$(whoami)@$(hostname)"').decode().strip()
-    finally:
-        transport.close()
-
-
-def authorize(host: SSHD, public_key: Path) -> None:
-    with (host.known_hosts.parent / "ssh" / "authorized_keys").open("a") as keys:
-        keys.write(public_key.read_text())
-
-
-def make_key(path: Path, kind: str, *options: str, passphrase: str = "") -> str:
-    subprocess.run(["ssh-keygen", "-q", "-t", kind, *options, "-N", passphrase, "-f", path], check=True)
-    return path.read_text()
-
-
-@pytest.fixture(autouse=True)
-def nobodys_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home without keys or configuration in the place of that of the person who runs the tests."""
-    home = tmp_path / "home"
-    (home / ".ssh").mkdir(parents=True)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    return home
-
-
-@pytest.fixture
-def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    started = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
-    found = dict(re.findall(r"(SSH_\w+)=([^;]+);", started))
-    monkeypatch.setenv("SSH_AUTH_SOCK", found["SSH_AUTH_SOCK"])
-    yield
-    os.kill(int(found["SSH_AGENT_PID"]), signal.SIGTERM)
+pytestmark = [pytest.mark.ssh, pytest.mark.usefixtures("nobodys_home")]
 
 
 @pytest.mark.parametrize("passphrase", ["", "correct horse ☃"])
@@ -83,7 +42,7 @@ def test_the_usual_identity_file_is_tried_when_nothing_is_given(hosts: list[SSHD
     assert whoami(hosts[0], **NO_KEY) == "lab@n1"
 
 
-def test_a_key_of_the_agent_lets_in(hosts: list[SSHD], agent: None) -> None:
+def test_a_key_of_the_agent_lets_in(hosts: list[SSHD], agent: Path) -> None:
     subprocess.run(["ssh-add", "-q", hosts[0].private_key], check=True)
     assert whoami(hosts[0], use_agent=True, **NO_KEY) == "lab@n1"
     with pytest.raises(AuthenticationRefused):
@@ -91,7 +50,7 @@ def test_a_key_of_the_agent_lets_in(hosts: list[SSHD], agent: None) -> None:
 
 
 def test_a_usual_key_that_needs_a_passphrase_does_not_stand_in_the_agents_way(
-    hosts: list[SSHD], agent: None, tmp_path: Path
+    hosts: list[SSHD], agent: Path, tmp_path: Path
 ) -> None:
     make_key(tmp_path / "locked", "ed25519", passphrase="secret")
     config = tmp_path / "config"
@@ -111,7 +70,7 @@ def test_a_password_lets_in_where_it_is_asked_for_interactively(farm: Farm) -> N
     assert whoami(host, password=SecretStr("open sesame"), **NO_KEY) == "lab@n5"
 
 
-def test_a_password_goes_before_the_keys_of_an_agent(farm: Farm, agent: None, tmp_path: Path) -> None:
+def test_a_password_goes_before_the_keys_of_an_agent(farm: Farm, agent: Path, tmp_path: Path) -> None:
     host = farm(1, password="open sesame", config="MaxAuthTries 2\n")[0]
     for number in range(4):
         make_key(tmp_path / f"other{number}", "ed25519")
@@ -126,6 +85,20 @@ def test_a_key_and_a_password_let_in_where_both_are_asked_for(farm: Farm) -> Non
     assert whoami(host, password=SecretStr("open sesame")) == "lab@n5"
     with pytest.raises(AuthenticationRefused, match="give the password"):
         whoami(host)
+
+
+def test_a_connection_that_breaks_just_before_a_key_is_offered_is_no_refusal(sshd: SSHD, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer = paramiko.Transport.auth_publickey
+
+    def broken(transport: paramiko.Transport, *given: Any) -> list[str]:
+        sshd.freeze()  # so that nobody hears of it from the other side
+        transport.sock.shutdown(socket.SHUT_WR)
+        return offer(transport, *given)
+
+    monkeypatch.setattr(paramiko.Transport, "auth_publickey", broken)
+    with pytest.raises(Unreachable, match="hung up while lab was logging in"):
+        whoami(sshd)
+    sshd.thaw()
 
 
 def test_a_wrong_key_is_refused_with_what_was_tried_and_what_to_do(hosts: list[SSHD], tmp_path: Path) -> None:
@@ -164,17 +137,11 @@ def test_a_missing_key_file_says_so(hosts: list[SSHD]) -> None:
         whoami(hosts[0], private_key_file="/nowhere/key")
 
 
-def _known(hosts: list[SSHD], folder: Path) -> str:
-    path = folder / "all_known_hosts"
-    path.write_text("".join(host.known_hosts.read_text() for host in hosts))
-    return str(path)
-
-
 def test_one_or_several_jump_hosts_lead_to_a_host(hosts: list[SSHD], tmp_path: Path) -> None:
-    known = _known(hosts, tmp_path)
-    assert whoami(hosts[0], known_hosts=known, jump_hosts=[destination(hosts[1])]) == "lab@n1"
+    keys = known(hosts, tmp_path)
+    assert whoami(hosts[0], known_hosts=keys, jump_hosts=[destination(hosts[1])]) == "lab@n1"
     assert hosts[1].connections() == 1
-    assert whoami(hosts[0], known_hosts=known, jump_hosts=[destination(hosts[1]), destination(hosts[2])]) == "lab@n1"
+    assert whoami(hosts[0], known_hosts=keys, jump_hosts=[destination(hosts[1]), destination(hosts[2])]) == "lab@n1"
     assert (hosts[0].connections(), hosts[1].connections(), hosts[2].connections()) == (2, 2, 1)
 
 
@@ -185,42 +152,10 @@ def test_a_jump_host_that_forbids_forwarding_says_so(farm: Farm, hosts: list[SSH
         whoami(
             hosts[0],
             jump_hosts=[destination(gate)],
-            known_hosts=_known([gate, hosts[0]], tmp_path),
+            known_hosts=known([gate, hosts[0]], tmp_path),
             config_file=str(tmp_path / "config"),
             **NO_KEY,
         )
-
-
-def test_an_alias_of_the_configuration_file_says_everything(hosts: list[SSHD], tmp_path: Path) -> None:
-    inner, gate = hosts[0], hosts[1]
-    config = tmp_path / "config"
-    config.write_text(f"""
-Host gate
-    HostName {gate.address}
-    Port {gate.port}
-Host inner
-    HostName {inner.address}
-    Port {inner.port}
-Host gate inner
-    User lab
-    IdentityFile {inner.private_key}
-    UserKnownHostsFile {_known(hosts, tmp_path)}
-Host *
-    ProxyJump gate
-""")
-    assert whoami(inner, "inner", config_file=str(config), known_hosts=None, **NO_KEY) == "lab@n1"
-    assert gate.connections() == 1
-
-
-def test_the_configuration_file_of_the_home_folder_is_read(hosts: list[SSHD], nobodys_home: Path) -> None:
-    (nobodys_home / ".ssh/config").write_text(f"Host cluster\n HostName {hosts[0].address}\n Port {hosts[0].port}\n User lab\n")
-    assert whoami(hosts[0], "cluster", config_file=None) == "lab@n1"
-
-
-def test_a_proxy_command_is_refused_with_what_to_write_instead(hosts: list[SSHD], tmp_path: Path) -> None:
-    (tmp_path / "config").write_text("Host inner\n  ProxyCommand nc %h %p\n")
-    with pytest.raises(InvalidRequest, match="ProxyJump"):
-        whoami(hosts[0], "inner", config_file=str(tmp_path / "config"))
 
 
 def test_a_port_where_nothing_listens_is_told_from_an_unknown_name(hosts: list[SSHD]) -> None:

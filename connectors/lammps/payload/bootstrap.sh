@@ -1,11 +1,22 @@
 # Sees to it that LAMMPS is there: installs it where it may, else says who has to do what.
 command -v lmp >/dev/null 2>&1 && exit 0
 
+# Reads the lists of packages. For their lock apt-get does not wait: a machine that has just started may be reading them itself.
+update_lists() {
+    attempts=60
+    until said=$(apt-get update 2>&1); do
+        attempts=$((attempts - 1))
+        case $said in */lists/lock*) [ "$attempts" -gt 0 ] || break ;; *) break ;; esac
+        sleep 5
+    done
+    echo "$said"
+}
+
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     export DEBIAN_FRONTEND=noninteractive
     install='apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends lammps'
     # shellcheck disable=SC2086 # words
-    $install || { apt-get -o DPkg::Lock::Timeout=300 update && $install; }
+    $install || { update_lists; $install; }
 fi
 command -v lmp >/dev/null 2>&1 && exit 0
 

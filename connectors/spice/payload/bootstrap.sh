@@ -1,11 +1,22 @@
 # Sees to it that ngspice is there: installs it where it may, else says who has to do what.
 command -v ngspice >/dev/null 2>&1 && exit 0
 
+# Reads the lists of packages. For their lock apt-get does not wait: a machine that has just started may be reading them itself.
+update_lists() {
+    attempts=60
+    until said=$(apt-get update 2>&1); do
+        attempts=$((attempts - 1))
+        case $said in */lists/lock*) [ "$attempts" -gt 0 ] || break ;; *) break ;; esac
+        sleep 5
+    done
+    echo "$said"
+}
+
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     export DEBIAN_FRONTEND=noninteractive
-    wait_for_others='-o DPkg::Lock::Timeout=300'
-    # shellcheck disable=SC2086 # two words
-    apt-get $wait_for_others install -y ngspice || { apt-get $wait_for_others update && apt-get $wait_for_others install -y ngspice; }
+    install='apt-get -o DPkg::Lock::Timeout=300 install -y ngspice'
+    # shellcheck disable=SC2086 # words
+    $install || { update_lists; $install; }
 fi
 command -v ngspice >/dev/null 2>&1 && exit 0
 

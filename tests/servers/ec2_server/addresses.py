@@ -9,7 +9,7 @@ class Pool:
     """Gives the lowest address that is free, so that a new machine soon has that of one which is gone, as in real clouds."""
 
     def __init__(self, network: str) -> None:
-        """``network`` is written as 127.61.0.0/24."""
+        """``network`` is written as 127.70.0.0/24."""
         self._free = [str(address) for address in ipaddress.ip_network(network).hosts()]
 
     def __len__(self) -> int:

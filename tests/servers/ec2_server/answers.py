@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 import moto.ec2.urls
@@ -15,6 +16,7 @@ from tests.servers.ec2_server.cloud import Cloud
 
 NO_LIMIT = 1000  # what an account is told which has none
 PAGE = 1000  # moto gives 100 unless asked, EC2 all of them
+PLAIN = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")  # what names and descriptions of security groups may hold
 NOT_CHANGED = "Arguments on this idempotent request are inconsistent with arguments used in previous request(s)."
 
 
@@ -38,6 +40,12 @@ class Answers(EC2Response):
             if token:
                 self.tokens[token] = asked, answer
             return answer
+
+    def create_security_group(self) -> ActionResult:
+        for name in ("GroupName", "Description"):
+            if not PLAIN.fullmatch(self._get_param(name, "")):
+                raise EC2ClientError("InvalidParameterValue", f"Value ({self._get_param(name)}) for parameter {name} is invalid.")
+        return super().create_security_group()
 
     def describe_instances(self) -> ActionResult:
         self.params.setdefault("MaxResults", PAGE)

@@ -27,6 +27,9 @@ class Control:
             self._cloud.boot_faults.clear()
             self._cloud.capacity = None
 
+    def change_key(self, **key: str) -> None:
+        self._endpoint.change_key(**key)
+
     def fail_boots(self, state: str, machines: int) -> None:
         with self._cloud.lock:
             self._cloud.boot_faults += [state] * machines

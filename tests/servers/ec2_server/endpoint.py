@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -36,6 +37,10 @@ class Endpoint:
         self._settings = settings
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.Lock()
+
+    def change_key(self, access_key: str, secret_key: str) -> None:
+        """Who may call from now on."""
+        self._settings = replace(self._settings, access_key=access_key, secret_key=secret_key)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if signature.service(environ) not in {"", "ec2"}:

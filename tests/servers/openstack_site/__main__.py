@@ -65,7 +65,7 @@ def run(layout: Layout) -> None:
     services.wait_until_up("keystone", "placement", "glance", "neutron", "nova")
     control = Control(layout)
     credential = json.loads((layout.state / "application-credential").read_text())
-    who = {"user": USER, "project": PROJECT, "password": layout.password}
+    who = {"user": USER, "project": PROJECT, "project_id": control.project_id, "password": layout.password}
     say({"auth_url": layout.identity_url} | who | {f"credential_{part}": value for part, value in credential.items()})
     for line in sys.stdin:
         name, arguments = json.loads(line)

@@ -18,6 +18,7 @@ FLAVORS = {  # vCPUs, MB of memory, GB of disk
     "m1.huge": (2000, 512, 1),  # more than there is: no host is valid
 }
 IMAGE = "debian-12"
+OTHER_DOMAIN = "researchers"  # with a user and a project of its own
 FIXED_NETWORK, FLOATING_NETWORK = "private", "public"
 
 
@@ -49,8 +50,12 @@ def enrol(layout: Layout) -> None:
             identity.create_endpoint(service_id=service.id, interface=interface, url=url, region_id=REGION)
     project = identity.create_project(name=PROJECT, domain_id="default")
     user = identity.create_user(name=USER, password=layout.password, domain_id="default")
-    for role in ("member", "reader"):
-        identity.assign_project_role_to_user(project, user, roles[role])
+    other = identity.create_domain(name=OTHER_DOMAIN)
+    guest = identity.create_user(name="guest", password=layout.password, domain_id=other.id)
+    den = identity.create_project(name="den", domain_id=other.id)
+    for who, where in ((user, project), (guest, project), (guest, den)):
+        for role in ("member", "reader"):
+            identity.assign_project_role_to_user(where, who, roles[role])
 
 
 def furnish(layout: Layout) -> None:

@@ -25,6 +25,11 @@ class Control:
         self._admin = connect(layout, "admin", "admin")
         self._user = connect(layout, USER, PROJECT)
 
+    @property
+    def project_id(self) -> str:
+        """The user's project."""
+        return str(self._user.current_project_id)
+
     def left(self) -> dict[str, list[str]]:
         """The names, or else addresses, of all that there is in the project; kinds of which there is nothing are left out."""
         user, project = self._user, {"project_id": self._user.current_project_id}
@@ -69,7 +74,9 @@ class Control:
     def cut_power(self, server: str) -> None:
         """Kill a server, by its id, behind Nova's back: it stays active for whoever asks."""
         for machine in self._machines(server):
-            process_table.send(signal.SIGKILL, process_table.children(machine))
+            while children := process_table.children(machine):  # which are gone when all of their namespace are
+                process_table.send(signal.SIGKILL, children)
+                time.sleep(0.002)
 
     def processes(self, server: str) -> list[str]:
         """The command lines of what runs on a server, with its SSH server; none when it is off."""

@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[3]
 PORTS = {"keystone": 5000, "placement": 8778, "nova": 8774, "glance": 9292, "neutron": 9696}  # the usual ones of each service
 DATABASES = ("keystone", "glance", "placement", "neutron", "nova_api", "nova_cell0", "nova_cell1")
 PROJECT = USER = "demo"
-REGION = "RegionOne"
+REGION = "Melbourne"  # none that anybody guesses
 DEFAULT_USER = "debian"  # of the image: whom a key pair lets in
 
 

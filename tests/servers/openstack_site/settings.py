@@ -165,7 +165,7 @@ def _nova(layout: Layout) -> Sections:
             "reserved_host_memory_mb": 0,
             "vif_plugging_is_fatal": False,
             "vif_plugging_timeout": 0,
-            "service_down_time": 600,  # seconds: a busy machine must not make the scheduler give up on its only host
+            "service_down_time": 10**9,  # seconds: its only host is not down because the state that it starts with is old
         },
         "wsgi": {"api_paste_config": layout.settings / "nova" / "api-paste.ini"},
         "api_database": {"connection": layout.database("nova_api")},

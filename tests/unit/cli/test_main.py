@@ -30,7 +30,7 @@ def chiminey(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=250,
         check=False,
     )
 

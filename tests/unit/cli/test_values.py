@@ -3,18 +3,21 @@
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from blocks.errors import InvalidRequest
 from cli import values
+from flows import Inputs
+from flows.inputs import texts
 from flows.presets import Preset
 from flows.request import Location, ResourceReference, RunRequest
+from tests.payloads import connector
 
 
 def test_a_value_that_is_json_is_taken_as_such_and_all_else_is_text() -> None:
-    assert values.assignments(["a=1", "b=x y", "c=[1, 2]", "d=a=b", "e="]) == {
+    assert values.assignments(["a=1", "b=x y", "c=[1, 2]", "d=a=b", "e="], {}) == {
         "a": 1,
         "b": "x y",
         "c": [1, 2],
@@ -25,7 +28,7 @@ def test_a_value_that_is_json_is_taken_as_such_and_all_else_is_text() -> None:
 
 def test_all_pairs_that_are_none_are_named() -> None:
     with pytest.raises(InvalidRequest, match="'a' must be written as key=value\n'=b' must be"):
-        values.assignments(["a", "=b", "c=d"])
+        values.assignments(["a", "=b", "c=d"], {})
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("0", 0), ("1.5m", 90)])
@@ -119,3 +122,37 @@ def test_a_sweep_map_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_wrong_sweep_map(text: str, told: str) -> None:
     with pytest.raises(InvalidRequest, match=told):
         values.sweep(text)
+
+
+def test_a_byte_order_mark_is_no_part_of_what_a_file_holds(tmp_path: Path) -> None:
+    (tmp_path / "inputs.json").write_bytes(b'\xef\xbb\xbf{"a": 1}')
+
+    assert values.inputs([], tmp_path / "inputs.json", connector(tmp_path, "true")) == {"a": 1}
+
+
+class Words(Inputs):
+    """Inputs that are text, or may be."""
+
+    word: str = ""
+    perhaps: str | None = ""
+    choice: Literal["1", "2"] = "1"
+    mixed: int | str = 0
+    number: int = 0
+
+
+def test_what_is_set_for_a_text_is_text_whatever_it_looks_like(tmp_path: Path) -> None:
+    pairs = ["word=null", "perhaps=123", "choice=2", "mixed=3", "number=4", "other=5"]
+
+    given = values.inputs(pairs, None, connector(tmp_path, "true", Inputs=Words))
+
+    assert given == {"word": "null", "perhaps": "123", "choice": "2", "mixed": 3, "number": 4, "other": 5}
+    assert values.inputs(["perhaps=null"], None, connector(tmp_path, "true", Inputs=Words)) == {"perhaps": None}
+
+
+def test_a_column_for_a_text_keeps_its_text(tmp_path: Path) -> None:
+    (tmp_path / "points.csv").write_text("word,number\n007,007\n1e3,8\n")
+    (tmp_path / "map.json").write_text('{"csv": "points.csv"}')
+
+    swept = values.sweep(f"@{tmp_path / 'map.json'}", texts(connector(tmp_path, "true", Inputs=Words)))
+
+    assert list(swept.points()) == [{"word": "007", "number": 7}, {"word": "1e3", "number": 8}]

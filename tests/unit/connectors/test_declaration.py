@@ -92,3 +92,9 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, reason: str) -> None:
     with pytest.raises(declaration.DeclarationProblem) as caught:
         declaration.read(tmp_path)
     assert reason in str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_declaration(tmp_path: Path) -> None:
+    (tmp_path / "connector.toml").write_bytes(b'\xef\xbb\xbfname = "marked"\n')
+
+    assert declaration.read(tmp_path).name == "marked"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 from blocks.errors import InvalidRequest
-from connectors import catalogue, discovery, load
+from connectors import catalogue, discovery, load, load_again
 from connectors.scaffold import scaffold
 from flows import SmartConnector
 
@@ -56,6 +59,58 @@ def test_a_folder_itself_or_its_parent(shelf: Path, monkeypatch: pytest.MonkeyPa
     assert "elsewhere" in str(catalogue().broken)
 
 
+@pytest.fixture
+def open_shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A shelf with a connector that somebody who is not root looks at."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to be somebody else")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        scaffold("area", folder, python=False)
+        monkeypatch.setenv("CHIMINEY_PATH", name)
+        yield folder
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_folder_beside_connectors_that_can_not_be_read_is_nobodys_concern(open_shelf: Path) -> None:
+    (open_shelf / "private").mkdir(mode=0o700)
+
+    with nobody():
+        found = catalogue()
+
+    assert "area" in found.connectors
+    assert found.broken == []
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o711, 0o744])
+def test_a_folder_of_connectors_that_can_not_be_read_is_told_and_the_others_work(
+    open_shelf: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    closed = open_shelf / "closed"
+    scaffold("volume", closed, python=False)
+    closed.chmod(mode)
+    monkeypatch.setenv("CHIMINEY_PATH", f"{open_shelf}{os.pathsep}{closed}")
+
+    with nobody():
+        found = catalogue()
+
+    assert "area" in found.connectors
+    (broken,) = found.broken
+    assert (broken.file, broken.reason) == (
+        str(closed),
+        "CHIMINEY_PATH names this folder, but it can't be read: permission denied",
+    )
+
+
 def test_siblings_can_be_imported_and_the_class_stays_the_same(shelf: Path) -> None:
     text = "from .physics import PI\n" + PYTHON.format(title="Area", name="area", rest="description = str(PI)")
     (declare(shelf / "area", text) / "physics.py").write_text("PI = 3\n")
@@ -78,6 +133,18 @@ def test_siblings_can_be_imported_and_the_class_stays_the_same(shelf: Path) -> N
             "line 5: there is no job setting 'memroy'; did you mean 'memory'?",
         ),
         (PYTHON.format(title="A", name="a", rest="arguments = ('x',)"), "there is no input 'x'"),
+        (
+            "from flows.stages import Wait" + PYTHON.format(title="A", name="a", rest="stages = {'wiat': Wait}"),
+            "stages: there is no stage 'wiat'; did you mean 'wait'?",
+        ),
+        (
+            PYTHON.format(title="A", name="a", rest="stages = {'wait': 3}"),
+            "the place of 'wait' must be a class",
+        ),
+        (
+            "from flows.stages import Wait" + PYTHON.format(title="A", name="a", rest="stages = {'destroy': Wait}"),
+            "stages: Wait takes the place of 'destroy', and its name is 'wait'",
+        ),
         (PYTHON.format(title="A", name="a", rest="payload = None"), "neither a payload nor run_task"),
         (PYTHON.format(title="A", name="a", rest="example_input = 'none'"), "does not exist"),
         (PYTHON.format(title="A", name="randnum", rest=""), "already taken by the connector randnum"),
@@ -105,6 +172,45 @@ def test_a_broken_connector_is_reported_and_the_others_work(shelf: Path, text: s
             load(broken.name)
 
 
+SECRETS = """
+import pydantic
+from flows import Inputs, SmartConnector
+class Account(pydantic.BaseModel):
+    user: str = "me"
+    word: pydantic.SecretStr = pydantic.SecretStr("x")
+class Node(pydantic.BaseModel):
+    next: "Node | None" = None
+class Hidden(SmartConnector):
+    name = "hidden"
+    class Inputs(Inputs):
+        given: {annotation} = {default}
+"""
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        ("pydantic.SecretStr", "pydantic.SecretStr('x')"),
+        ("pydantic.SecretBytes | None", "None"),
+        ("dict[str, list[pydantic.Secret[int]]]", "{}"),
+        ("Account", "Account()"),
+    ],
+)
+def test_an_input_that_is_a_secret_is_refused(shelf: Path, annotation: str, default: str) -> None:
+    declare(shelf / "hidden", SECRETS.replace("{annotation}", annotation).replace("{default}", default))
+
+    (broken,) = catalogue().broken
+
+    assert "the input 'given' is a secret" in broken.reason
+    assert "let main.sh read it there" in broken.reason
+
+
+def test_an_input_may_hold_its_like(shelf: Path) -> None:
+    declare(shelf / "hidden", SECRETS.replace("{annotation}", "Node").replace("{default}", "Node()"))
+
+    assert "hidden" in catalogue().connectors
+
+
 def test_a_missing_main_is_reported(shelf: Path) -> None:
     declare(shelf / "a", 'name = "a"', "connector.toml", payload=False)
     assert "does not exist" in catalogue().broken[0].reason
@@ -113,6 +219,19 @@ def test_a_missing_main_is_reported(shelf: Path) -> None:
 def test_both_declarations_are_refused(shelf: Path) -> None:
     (scaffold("a", shelf, python=True) / "connector.toml").write_text('name = "a"')
     assert "keep one of them" in catalogue().broken[0].reason
+
+
+def test_a_connector_is_found_again_where_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "print('hello')\n" + PYTHON.format(title="Area", name="area", rest="description = 'mine'")
+    folder = declare(tmp_path / "area", text)
+    assert load_again("area", str(folder)).description == "mine"
+    assert capsys.readouterr().out == ""
+    spoilt = declare(tmp_path / "spoilt", "raise KeyError('pi')\n")
+    with pytest.raises(InvalidRequest, match=r"the connector area can't be used: .*spoilt.connector\.py: .*pi"):
+        load_again("area", str(spoilt))
+    with pytest.raises(InvalidRequest, match="there is no connector 'area'"):
+        load_again("area", str(tmp_path / "gone"))
+    assert load_again("randnum", "").name == "randnum"
 
 
 def test_an_unknown_name_gives_close_ones() -> None:

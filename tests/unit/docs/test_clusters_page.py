@@ -26,6 +26,6 @@ def test_every_field_of_a_request_is_in_a_table(field: str) -> None:
     assert re.search(rf"^\|[^|]*`{field}`[^|]*\|", PAGE, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", Dialect.__abstractmethods__)
+@pytest.mark.parametrize("name", sorted(Dialect.__abstractmethods__))
 def test_the_example_of_a_dialect_has_every_part(name: str) -> None:
     assert f"    def {name}(" in SCHEDULERS

@@ -19,4 +19,4 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     url: str = request.getfixturevalue("postgresql")
     yield url
     with psycopg.connect(url) as connection:
-        connection.execute("DROP TABLE ledger, runs, hosts, batches, tasks, history, presets, task_keys")
+        connection.execute("DROP TABLE ledger, runs, hosts, tasks, history, presets, task_keys, files")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -15,6 +18,7 @@ from blocks.errors import InvalidRequest, LeaseLost
 from blocks.host import Host
 from flows.ledger import Lease, Ledger, PayloadTask, RunRecord
 from flows.ledger.database import LedgerUnavailable
+from flows.ledger.lease import LEASE_SECONDS
 from flows.ledger.owner import is_gone, this_process
 from flows.ledger.schema import VERSION
 
@@ -54,6 +58,44 @@ def test_a_controller_of_this_machine_that_is_gone_is_replaced_at_once(ledger: L
     assert ledger.acquire("aa11", this_process()) is not None
 
 
+@pytest.mark.parametrize("ledger_url", ["postgresql"], indirect=True)
+def test_who_is_dead_is_not_judged_by_a_clock_that_is_an_hour_ahead(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger.add(record("aa11"))
+    held(ledger, "aa11", "elsewhere|1|-|a")
+    right = time.time
+
+    monkeypatch.setattr(time, "time", lambda: right() + 3600)
+
+    assert ledger.is_owned(ledger.find("aa11"))
+    assert ledger.acquire("aa11", "fast|1|-|b") is None
+
+
+@pytest.mark.parametrize("ledger_url", ["postgresql"], indirect=True)
+def test_a_lease_is_no_longer_for_a_clock_that_is_an_hour_ahead(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger.add(record("aa11"))
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + 3600)
+
+    held(ledger, "aa11", "fast|1|-|a").renew()
+
+    monkeypatch.undo()
+    assert ledger.find("aa11").lease_until < right() + 2 * LEASE_SECONDS
+
+
+def test_the_number_of_a_process_says_nothing_in_another_container_of_the_machine(namespaces: None) -> None:
+    ask = "import sys; from flows.ledger.owner import this_process; print(this_process(), flush=True); sys.stdin.read()"
+    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", ask]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as container:
+        assert container.stdin is not None
+        assert container.stdout is not None
+        owner = container.stdout.readline().strip()
+        gone = is_gone(owner)
+        container.stdin.close()
+
+    assert owner.split("|")[1] == "1"
+    assert not gone
+
+
 def test_who_lost_the_lease_writes_nothing_any_more(ledger: Ledger) -> None:
     ledger.add(record("aa11"))
     first = held(ledger, "aa11", "elsewhere|1|-|a")
@@ -81,7 +123,7 @@ def test_a_batch_is_known_before_it_is_submitted_with_the_tasks_it_takes(ledger:
         task.move("running")
         task.batch, task.attempt = "b1", 1
 
-    lease.intend("b1", "host", 0, tasks)
+    lease.update_tasks(tasks)
 
     assert ledger.tasks("aa11", 0) == tasks
 
@@ -116,6 +158,17 @@ def test_ten_thousand_tasks_are_written_in_one_go(ledger: Ledger) -> None:
     assert ledger.counts()["aa11"] == {"pending": 10_000}
 
 
+def test_the_files_of_a_place_are_those_that_were_brought_there_last(ledger: Ledger) -> None:
+    ledger.add(record("a"))
+    lease = held(ledger, "a")
+
+    lease.keep_files({"output_0/1": {"1/ü": (3, "ab"), "1/old": (0, "cd")}, "output_0/2": {}})
+    lease.keep_files({"output_0/1": {"1/ü": (4, "ef")}})
+
+    assert ledger.files("a") == {"output_0/1": {"1/ü": (4, "ef")}, "output_0/2": {}}
+    assert ledger.files("b") == {}
+
+
 def test_only_the_owner_of_the_file_may_read_it(tmp_path: Path) -> None:
     Ledger(f"sqlite:///{tmp_path}/private/ledger.db").close()
 
@@ -148,7 +201,7 @@ def test_of_many_controllers_that_want_a_run_at_the_same_moment_one_gets_it(ledg
 
 def test_a_sweep_stands_for_its_runs_and_is_found_before_them(ledger: Ledger) -> None:
     ledger.add(replace(record("aa11", "sweep-sample"), kind="sweep"))
-    for number, status in ((2, "completed"), (1, "failed"), (3, "completed")):
+    for number, status in ((2, "completed"), (1, "failed"), (3, "completed-with-failures")):
         ledger.add(replace(record(f"aa11-{number}"), status=status, parent="aa11", number=number))
 
     assert [run.id for run in ledger.top()] == ["aa11"]

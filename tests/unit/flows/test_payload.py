@@ -59,3 +59,14 @@ def test_a_link_out_of_the_payload_is_refused(tmp_path: Path) -> None:
     assert problems(folder) == [
         "the payload's outside is a link to ../library, which is not in the payload; put a copy in its place"
     ]
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr", "chiminey_arguments"])
+def test_a_name_that_the_platform_needs_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("")
+    assert problems(tmp_path) == []
+    (tmp_path / "process_payload" / name).write_text("")
+    (problem,) = payload.problems(tmp_path)
+    assert (
+        problem == f"the payload's process_payload/{name} has a name that the platform needs beside main.sh; give it another one"
+    )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blocks.selection import Selection
 from blocks.tree import Entry, file
 from blocks.work import TaskOrder
 from flows.digest import Passing, of_tree
@@ -24,9 +25,14 @@ def tree(files: Mapping[str, bytes], mode: int = 0o644) -> list[Entry]:
     return [file(name, content, mode) for name, content in files.items()]
 
 
-def key_of(parts: Mapping[str, Mapping[str, bytes]], arguments: tuple[str, ...] = (), program: str = "") -> str:
+def key_of(
+    parts: Mapping[str, Mapping[str, bytes]],
+    arguments: tuple[str, ...] = (),
+    program: str = "",
+    selection: Selection = Selection(),  # noqa: B008 -- it can't change
+) -> str:
     order = TaskOrder(1, 1, 0, tuple(tree(parts["values and templates"])), arguments, program)
-    return key(of_tree(tree(parts["payload"])), of_tree(tree(parts["start point"])), order)
+    return key(of_tree(tree(parts["payload"])), of_tree(tree(parts["start point"])), order, selection)
 
 
 @given(
@@ -75,6 +81,13 @@ def test_arguments_and_the_program_count(arguments: tuple[str, ...], program: st
     others = {(("1", "2"), ""), (("12",), ""), (("1", "2"), "true")} - {(arguments, program)}
 
     assert key_of(parts, arguments, program) not in {key_of(parts, *other) for other in others}
+
+
+def test_which_files_are_kept_counts() -> None:
+    parts: dict[str, dict[str, bytes]] = {"payload": {}, "start point": {}, "values and templates": {}}
+    selections = [Selection(), Selection(include=("a",)), Selection(exclude=("a",)), Selection(include=("a", "b"))]
+
+    assert len({key_of(parts, selection=selection) for selection in selections}) == len(selections)
 
 
 @given(TREES, st.integers(1, 7))

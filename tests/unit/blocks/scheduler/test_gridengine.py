@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from blocks.errors import Unreachable
@@ -44,7 +47,16 @@ QUEUE = """<?xml version='1.0'?>
 """
 
 
-def record(task: int, failed: str, status: str, *, category: str = "NONE", maxvmem: str = "3.383MB", slots: int = 1) -> str:
+def record(
+    task: int,
+    failed: str,
+    status: str,
+    *,
+    category: str = "NONE",
+    wallclock: str = "2s",
+    maxvmem: str = "3.383MB",
+    slots: int = 1,
+) -> str:
     """What is kept of a record of ``qacct -j``."""
     return f"""hostname     n231
 jobnumber    3
@@ -52,6 +64,7 @@ taskid       {task}
 slots        {slots}
 failed       {failed}
 exit_status  {status}
+ru_wallclock {wallclock}
 maxvmem      {maxvmem}
 category     {category}
 """
@@ -158,6 +171,31 @@ def test_a_limit_was_that_of_memory_when_all_of_it_was_in_use(maxvmem: str, caus
     assert DIALECT.parse(text)[0].cause is cause
 
 
+@pytest.mark.parametrize("status", [137, 138, 140, 143, 152])
+@pytest.mark.parametrize(
+    ("wallclock", "maxvmem", "cause"),
+    [
+        ("39", "3.383MB", Cause.CANCELLED),
+        ("59.9s", "3.383MB", Cause.CANCELLED),
+        ("60", "3.383MB", Cause.TIME),
+        ("61s", "3.383MB", Cause.TIME),
+        ("60.02s", "3.383MB", Cause.TIME),
+        ("39", "401.2MB", Cause.MEMORY),
+    ],
+)
+def test_a_kill_is_that_of_a_limit_when_as_much_was_used_as_was_asked_for(
+    status: int, wallclock: str, maxvmem: str, cause: Cause
+) -> None:
+    told = {"category": "-l h_rt=60,h_vmem=200M -pe smp 2", "wallclock": wallclock, "maxvmem": maxvmem, "slots": 2}
+    assert DIALECT.parse(record(1, "100 : assumedly after job", f"{status}", **told))[0].cause is cause
+
+
+@pytest.mark.parametrize("limit", ["s_rt=60", "h_rt=0:1:0", "h_rt=00:01:00"])
+def test_limits_of_time_are_read_in_all_their_forms(limit: str) -> None:
+    told = record(1, "100 : assumedly after job", "138", category=f"-l {limit},h_vmem=200M", wallclock="60s")
+    assert DIALECT.parse(told)[0].cause is Cause.TIME
+
+
 def test_of_an_element_that_was_begun_twice_the_later_record_counts() -> None:
     first, _ = DIALECT.parse(record(1, "19 : x", "0") + record(1, "0", "3"))
     assert first.reason == "exit_status 3"
@@ -165,7 +203,7 @@ def test_of_an_element_that_was_begun_twice_the_later_record_counts() -> None:
 
 def test_an_element_without_a_record_was_deleted_before_it_began() -> None:
     others, recorded = DIALECT.parse(record(1, "0", "0") + "others 3\n")
-    assert (recorded.index, others.index, others.cause) == (1, 0, Cause.CANCELLED)
+    assert (recorded.index, others.index, others.cause, others.unbegun) == (1, 0, Cause.CANCELLED, True)
 
 
 def test_an_error_state_is_told_with_its_reason_before_what_the_accounts_say() -> None:
@@ -180,6 +218,15 @@ def test_facts_are_read_from_what_a_login_node_prints() -> None:
     )
     assert (facts.version, facts.largest_array, facts.accounting) == ("Grid Engine (SGE 8.1.9)", 75000, True)
     assert facts.notes == ("queues: all.q, short.q", "parallel environments: smp, mpi")
+
+
+@pytest.mark.parametrize("line", ["12.1-20:1", "12"])
+def test_the_id_is_found_among_the_notices_that_a_site_prints(tmp_path: Path, line: str) -> None:
+    (tmp_path / "qsub").write_text(f"#!/bin/sh\necho Welcome; echo {line}; echo 2 of 5 projects are over quota.\n")
+    (tmp_path / "qsub").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    told = subprocess.run(["sh", "-c", DIALECT.submit("array.1")], env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout == "12\n"
 
 
 def test_a_queue_that_is_full_and_a_master_that_is_away_are_no_refusals() -> None:

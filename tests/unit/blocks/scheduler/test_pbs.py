@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from blocks.job import JobRequest
 from blocks.scheduler.array import Array
-from blocks.scheduler.dialect import Element
+from blocks.scheduler.dialect import Dialect, Element
 from blocks.scheduler.pbs import OpenPBS
+from blocks.scheduler.torque import Torque
 from blocks.work import Cause
 
 PBS = OpenPBS()
@@ -111,6 +112,36 @@ def test_an_exit_code_of_its_own_says_what_ended_a_job(code: int, cause: Cause) 
     assert str(code) in element.reason
 
 
+@pytest.mark.parametrize("dialect", [OpenPBS(), Torque()])
+@pytest.mark.parametrize(
+    ("used", "asked", "cause"),
+    [
+        ("walltime = 00:10:04", "walltime = 00:10:00", Cause.TIME),
+        ("walltime = 25:00:00", "walltime = 25:00:00", Cause.TIME),
+        ("mem = 2097256kb", "mem = 2gb", Cause.MEMORY),
+        ("walltime = 00:09:59", "walltime = 00:10:00", Cause.CANCELLED),
+        ("mem = 1024kb", "mem = 2048mb", Cause.CANCELLED),
+    ],
+)
+def test_a_job_that_was_ended_at_a_limit_by_the_signal_of_qdel_was_not_cancelled(
+    commands: Path, dialect: Dialect, used: str, asked: str, cause: Cause
+) -> None:
+    answer(
+        commands,
+        "qstat",
+        f"Job Id: 9[2].pbshost\n    job_state = C\n    Exit_status = 271\n    exit_status = 271\n"
+        f"    resources_used.{used}\n    Resource_List.{asked}\n",
+    )
+    (element,) = dialect.parse(shell(commands, dialect.history(accounting=True)).stdout)
+    assert element.cause is cause
+
+
+@pytest.mark.parametrize(("substate", "cause"), [("91", Cause.CANCELLED), ("93", None)])
+def test_where_the_server_says_whether_qdel_ended_it_that_counts(substate: str, cause: Cause | None) -> None:
+    (element,) = PBS.parse(f"Job Id: 9[2].pbshost\n    job_state = F\n    substate = {substate}\n    Exit_status = 271\n")
+    assert element.cause is cause
+
+
 def test_a_request_is_written_in_chunks() -> None:
     job = JobRequest(
         partition="workq",
@@ -142,6 +173,13 @@ def test_a_request_is_written_in_chunks() -> None:
         "#PBS -l software=abc",
     ]
     assert PBS.problems(job) == []
+
+
+@pytest.mark.parametrize("dialect", [OpenPBS(), Torque()])
+def test_nobody_gets_a_mail_who_did_not_ask_for_it(dialect: Dialect) -> None:
+    assert [line for line in dialect.header("c1", Array(1, 0, 2), JobRequest(), 0) if "-m" in line or "-M" in line] == [
+        "#PBS -m n"
+    ]
 
 
 def test_one_element_is_no_array_and_is_not_run_again_by_the_server() -> None:
@@ -246,6 +284,20 @@ def test_the_recorded_id_of_an_array_is_kept_without_the_server(commands: Path) 
     assert shell(commands, PBS.submit("array.1")).stdout == "1[]\n"
 
 
+@pytest.mark.parametrize("dialect", [OpenPBS(), Torque()])
+@pytest.mark.parametrize(("line", "number"), [("12[].pbshost", "12[]"), ("12.pbshost.a.site", "12"), ("12", "12")])
+def test_the_id_is_found_among_the_notices_that_a_site_prints(commands: Path, dialect: Dialect, line: str, number: str) -> None:
+    (commands / "array.1").write_text("#!/bin/sh\n")
+    answer(commands, "qsub", f"\n--- Welcome to the machine ---\n2 of 5 projects are over quota.\n{line}\n\nThank you\n")
+    assert shell(commands, dialect.submit("array.1")).stdout == f"{number}\n"
+
+
+def test_notices_alone_are_no_id(commands: Path) -> None:
+    answer(commands, "qsub", "Welcome\n2 of 5 projects are over quota.\n")
+    result = shell(commands, PBS.submit("array.1"))
+    assert (result.returncode, result.stdout) == (0, "")
+
+
 def test_a_refused_submission_fails(commands: Path) -> None:
     answer(commands, "qsub", "", 170)
     assert shell(commands, PBS.submit("array.1")).returncode != 0
@@ -279,6 +331,16 @@ def test_of_long_records_only_what_is_read_is_sent(commands: Path) -> None:
     answer(commands, "qstat", long)
     result = shell(commands, PBS.history(accounting=True))
     assert result.stdout == "Job Id: 0.pbshost\n    job_state = F\n    Exit_status = 3\n"
+
+
+def test_a_job_is_found_where_the_server_keeps_no_history(commands: Path) -> None:
+    (commands / "qselect").write_text(
+        '#!/bin/sh\ncase $1 in -x) echo "qselect: PBS is not configured to maintain job history" >&2; exit 1; esac\n'
+        "echo 9[].pbshost\n"
+    )
+    (commands / "qselect").chmod(0o755)
+    result = shell(commands, PBS.find("c1"))
+    assert (result.returncode, result.stdout, result.stderr) == (0, "9[]\n", "")
 
 
 def test_the_job_of_a_name_is_found_once(commands: Path) -> None:

@@ -1,0 +1,146 @@
+"""The files of one dataset on their way into a MyTardis.
+
+It answers 201 to whatever it gets, also where size or checksum are not as they were told; only that a file's replica comes to be
+``verified``, some time later, says that it is there. A row that was made can't be removed, and its name not be used again. Where
+it does not take a file, as one of more bytes than it reads of any request, it says little more than that it is sorry.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from blocks.curation.experiment import CuratedFile
+from blocks.curation.http import Repository
+from blocks.curation.upload import Upload, with_checksum
+from blocks.errors import CommandFailed, ResourceError, Unreachable
+from blocks.mytardis.api import Row, identifier, is_text, made, rows, text
+from blocks.mytardis.schemas import Schemas
+
+VERIFICATION = 600.0  # seconds in which the server looks at one file more at least; its queue may be long
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0  # seconds between two questions
+_LONGEST_NAME, _LONGEST_DIRECTORY = 400, 255  # characters, of tardis_portal's model
+_NO_FILTER = {"true", "false", "nil", "none"}  # which tastypie takes for other values than these texts
+
+Refuse = Callable[[str, ResourceError], None]  # told of a file that the server does not take, and why
+
+
+class Sending:
+    """What goes into one dataset, which may have some of it already unless it is new."""
+
+    def __init__(self, server: Repository, schemas: Schemas, dataset: str, refuse: Refuse, *, is_new: bool) -> None:
+        self.sent = 0
+        self.expected: dict[str, tuple[int, str]] = {}  # size and MD5 of what has to be there, by path
+        self.left_out: list[str] = []  # what the server can't take, with the reason
+        self.refused = 0  # files that the server did not take, for reasons of its own
+        self._refuse = refuse
+        self._server = server
+        self._schemas = schemas
+        self._dataset = dataset
+        self._there = {} if is_new else self._rows()
+
+    def add(self, file: CuratedFile) -> None:
+        """Send a file, unless it is there. Empty ones are passed over, as in the original."""
+        directory, _, name = file.path.rpartition("/")
+        if not file.size:
+            return
+        if not is_text(file.path):
+            self.left_out.append(
+                f"{text(file.path)} is left out, for its name is not UTF-8, and {self._server.name} takes no other"
+            )
+            return
+        if len(name) > _LONGEST_NAME or len(directory) > _LONGEST_DIRECTORY:
+            self.left_out.append(f"{file.path} is left out, for its path is too long for {self._server.name}")
+            return
+        file, checksum = with_checksum(file)
+        if file.path in self._there or self._send(file, checksum):
+            self.expected[file.path] = file.size, checksum
+
+    def spoilt(self) -> list[str]:
+        """Wait until the server has looked at all files, and give those that are not there as they should be.
+
+        Raises:
+            Unreachable: it does not come to that; the same is asked again later.
+        """
+        unsure = set(self.expected)
+        asked_again: dict[str, str] = {}  # files that seemed damaged, with the time of that verdict
+        pause, until, before = _FIRST_PAUSE, time.monotonic() + VERIFICATION, len(unsure)
+        damaged: list[str] = []
+        while unsure:
+            there = self._rows()
+            for path in sorted(unsure):
+                verdict = self._verdict(path, there.get(path), asked_again.get(path))
+                if verdict == "damaged" and path not in asked_again:
+                    asked_again[path] = self._verify_again(there[path])
+                elif verdict != "unknown":
+                    unsure.discard(path)
+                    damaged += [path] if verdict != "whole" else []
+            if len(unsure) < before:
+                until, before = time.monotonic() + VERIFICATION, len(unsure)
+            if unsure and time.monotonic() > until:
+                raise Unreachable(
+                    f"{self._server.name} has not looked at {len(unsure)} files in {VERIFICATION:g} s; curate the run again later"
+                )
+            if unsure:
+                time.sleep(pause)
+                pause = min(1.5 * pause, _LONGEST_PAUSE)
+        return sorted(damaged)
+
+    def _send(self, file: CuratedFile, checksum: str) -> bool:
+        """Whether the server took it. Raises Unreachable: it is the server that is away."""
+        directory, _, name = file.path.rpartition("/")
+        document: dict[str, Any] = {
+            "dataset": self._dataset,
+            "filename": name,
+            "directory": directory,
+            "size": file.size,
+            "md5sum": checksum,
+            "mimetype": file.media_type,
+            "parameter_sets": [each.document for each in self._schemas.fitting(file.parameter_sets, "datafile")],
+        }
+        form = {
+            "data": {"json_data": json.dumps(document)},
+            "files": lambda: {"attached_file": ("content", Upload(file.size, file.content), file.media_type)},
+        }
+        try:
+            _, is_new = made(self._server, "dataset_file", lambda: self._look_for(file.path, name), form)
+        except (CommandFailed, Unreachable) as error:
+            if self._look_for(file.path, name) is not None:
+                return True
+            self.refused += 1
+            self._refuse(file.path, error)
+            return False
+        self.sent += is_new
+        return True
+
+    def _look_for(self, path: str, name: str) -> Row | None:
+        """A row that a request left, of which the answer was lost, or which failed; whether it is whole is seen later."""
+        return self._rows(**({} if name.lower() in _NO_FILTER else {"filename": name})).get(path)
+
+    def _rows(self, **filters: str) -> dict[str, Row]:
+        """Rows by path. By itself the server sorts them by name, in which pages may have one twice and leave another out."""
+        found = rows(self._server, "dataset_file", dataset__id=identifier(self._dataset), order_by="id", **filters)
+        return {_path(each): each for each in found}
+
+    def _verdict(self, path: str, there: Row | None, doubted: str | None) -> str:
+        """Whether a file is whole, damaged or missing; unknown until the server has looked, after the verdict that was doubted.
+
+        Its own verdict is not enough: there are those that reckon the checksum from what arrived.
+        """
+        if there is None or not there["replicas"] or (int(there["size"]), there["md5sum"]) != self.expected[path]:
+            return "missing"
+        if any(replica["verified"] for replica in there["replicas"]):
+            return "whole"
+        looked = there["replicas"][0]["last_verified_time"]
+        return "unknown" if looked in (None, doubted) else "damaged"
+
+    def _verify_again(self, there: Row) -> str:
+        self._server.ask("GET", f"dataset_file/{there['id']}/verify/")
+        return str(there["replicas"][0]["last_verified_time"])
+
+
+def _path(row: Row) -> str:
+    directory = row["directory"] or ""
+    return f"{directory}/{row['filename']}" if directory else str(row["filename"])

@@ -1,0 +1,150 @@
+"""What is in the middle of something when a run ends, or a stage is tried again: it leaves off, and spoils nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from blocks.errors import ChimineyError, RunCancelled, Unreachable
+from blocks.storage import LocalStorage
+from blocks.tree import Entry
+from flows import engine, reaper
+from flows.run import Run
+from flows.stages.stage import Stage
+from flows.state import RunState
+from tests.engine import Lab, left_on, unix
+from tests.meanwhile import when
+from tests.payloads import connector
+from tests.servers.farm import Farm
+from tests.servers.sshd import SSHD
+from tests.ssh.test_remote_protocol import program
+
+pytestmark = pytest.mark.ssh
+
+TAR = """#!/bin/sh
+case "$*" in
+    *fetching*)
+        [ ! -e "$HOME/sends-half" ] || /bin/tar cf "$HOME/half" */chiminey_output/file
+        true >"$HOME/fetching"
+        while [ -e tasks ]; do sleep 0.01; done # until the folder is taken away
+        [ ! -e "$HOME/half" ] || exec cat "$HOME/half" ;;
+esac
+exec /bin/tar "$@"
+"""
+
+
+def host_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("host ")]
+
+
+def end_of_host_threads() -> None:
+    for thread in host_threads():
+        thread.join(250)
+
+
+@pytest.mark.parametrize("arrives", ["nothing", "half"])
+def test_tasks_whose_outputs_are_on_their_way_when_the_run_is_cancelled_are_neither_failed_nor_completed(
+    farm: Farm, tmp_path: Path, arrives: str
+) -> None:
+    (host,) = farm(1, bashrc='PATH="$HOME/bin:$PATH"\n')
+    program(host, "tar", TAR)
+    if arrives == "half":  # as of a tar to which files that are removed under it are no failure
+        (host.home / "sends-half").touch()
+    lab = Lab(tmp_path)
+    main = 'echo 1 >"$2/file"; echo 2 >"$2/other"\n'
+    proposal = lab.request(connector(tmp_path, main), unix(host, slots=2), sweep={"n": [1, 2]})
+    record = lab.add(proposal)
+    when((host.home / "fetching").exists, lambda: lab.ledger.request_cancel(record.id))
+
+    with pytest.raises(RunCancelled):
+        lab.drive(record, proposal)
+    end_of_host_threads()
+
+    tasks = lab.ledger.tasks(record.id)
+    assert [(task.status, task.attempt - task.forgiven) for task in tasks] == [("pending", 0)] * 2
+    assert not list((lab.results / record.name).glob("*put_0/*")) + list((lab.results / record.name).glob("failed_0/*"))
+    assert [each.status for each in lab.ledger.hosts(record.id)] == ["released"]
+    assert not [text for text in lab.view.messages if "lost" in text or "failed" in text]
+
+
+@pytest.fixture
+def uneven_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outputs of one host can't be kept the first time; those of another are long on their way then."""
+    collect, lock, other_began = LocalStorage.collect, threading.Lock(), threading.Event()
+    calls = count(1)
+
+    def unevenly(storage: LocalStorage, parent: str, tree: Iterable[Entry]) -> list[str]:
+        with lock:
+            call = next(calls) if "/output_" in parent else 0
+        if call == 1:
+            other_began.wait(250)
+            raise Unreachable("the storage is away")
+        if call == 2:
+            other_began.set()
+            time.sleep(3)  # which it does not leave off in the middle of
+        return collect(storage, parent, tree)
+
+    monkeypatch.setattr(LocalStorage, "collect", unevenly)
+
+
+@pytest.mark.usefixtures("uneven_storage")
+def test_a_stage_that_is_tried_again_is_alone_with_its_hosts(hosts: list[SSHD], tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    at_work_at_the_retry: list[threading.Thread] = []
+
+    def patiently(stage: Stage, run: Run, state: RunState) -> RunState:
+        try:
+            return engine.execute(stage, run, state)
+        except ChimineyError as error:
+            if not error.transient:
+                raise
+            at_work_at_the_retry.extend(host_threads())
+            return engine.execute(stage, run, state)
+
+    proposal = lab.request(connector(tmp_path, 'echo 1 >"$2/file"\n'), unix(*hosts[:2], slots=1), sweep={"n": [1, 2]})
+    record = lab.add(proposal)
+    with engine.controlled(lab.ledger, record, proposal, lab.view) as run:
+        result = engine.drive(run, patiently)
+
+    assert result.state == "completed"
+    assert at_work_at_the_retry == []
+
+
+def test_a_bootstrap_goes_on_while_its_connection_is_away(sshd: SSHD, tmp_path: Path) -> None:
+    script = 'echo begun >>"$HOME/begun"; until [ -e "$HOME/go" ]; do sleep 0.1; done; echo built >process_payload/built\n'
+    lab = Lab(tmp_path)
+    sample = connector(tmp_path, 'cat built >"$2/answer"\n', bootstrap=script)
+
+    def cut() -> None:  # one that is at rest is made anew without a word
+        while not any("trying again" in text for text in lab.view.messages):
+            sshd.kill_sessions()
+            time.sleep(0.02)
+        (sshd.home / "go").touch()
+
+    when((sshd.home / "begun").exists, cut)
+    result = lab.go(sample, unix(sshd, slots=1))
+
+    assert result.state == "completed"
+    assert (lab.folder(result) / "output_0" / "1" / "answer").read_text() == "built\n"
+    assert (sshd.home / "begun").read_text() == "begun\n"
+    assert left_on(sshd) == []
+
+
+def test_a_run_that_ended_after_the_reaper_had_seen_it_stays_as_it_ended(sshd: SSHD, tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    proposal = lab.request(connector(tmp_path, 'echo 1 >"$2/file"\n'), unix(sshd, slots=1))
+    seen = lab.add(proposal)
+    lab.drive(seen, proposal)
+    kept = (lab.results / seen.name / "run.json").read_bytes()
+
+    told = reaper.end(lab.ledger, seen, lab.find, "failed", "its controller is gone")
+
+    assert told == "left alone, for it has gone on since it was looked at"
+    ended = lab.ledger.find(seen.id)
+    assert (ended.status, ended.owner) == ("completed", None)
+    assert (lab.results / seen.name / "run.json").read_bytes() == kept

@@ -1,0 +1,73 @@
+"""The points of a sweep in one controller's hands, without a Prefect server: what becomes of the others when one goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blocks.compute import LocalCompute
+from blocks.errors import LeaseLost
+from flows import SmartConnector, engine
+from flows.iteration import Iteration
+from flows.ledger import RunRecord
+from flows.ledger.owner import this_process
+from flows.request import RunRequest, SweepRequest
+from flows.sweep.sweep import CarryOut, Sweep
+from flows.sweep_map import SweepMap
+from flows.view import View
+from tests.engine import Lab
+from tests.payloads import connector
+
+
+def begun(lab: Lab, sample: SmartConnector, points: Mapping[str, Any]) -> tuple[Sweep, CarryOut]:
+    """A sweep in the ledger with this process as its controller, and what carries out a run of it."""
+    proposal = lab.request(sample, LocalCompute(slots=2))
+    swept = SweepMap(dict(points))
+    request = SweepRequest(run=proposal.request, sweep=swept, points=swept.count(), at_once=1, by_workers=False)
+    record = RunRecord("5e", "sweep-sample-5e", sample.name, request.model_dump_json(), kind="sweep")
+    lab.ledger.add(record)
+    lease = lab.ledger.acquire(record.id, this_process())
+    assert lease is not None
+
+    def carry_out(child: RunRecord, view: View) -> None:
+        asked = replace(proposal, request=RunRequest.model_validate_json(child.request))
+        with engine.controlled(lab.ledger, child, asked, view) as run:
+            engine.drive(run, engine.execute)
+
+    return Sweep(record, sample, lab.ledger, lease, lab.view), carry_out
+
+
+def test_a_hook_that_raises_for_one_point_costs_that_point_only(tmp_path: Path) -> None:
+    def summary(_self: object, iteration: Iteration) -> Mapping[str, Any]:
+        return {"inverse": 1 / iteration.tasks[0].values["x"]}
+
+    lab = Lab(tmp_path)
+    sweep, carry_out = begun(lab, connector(tmp_path / "inverse", "true", summary=summary), {"x": [1, 0, 2]})
+
+    sweep.drive(carry_out)
+    sweep.close()
+
+    assert [child.status for child in lab.ledger.children("5e")] == ["completed", "failed", "completed"]
+    (told,) = [message for message in lab.view.messages if message.startswith("sample-5e-2 (point 2): ")]
+    assert "ZeroDivisionError: division by zero" in told
+
+
+def test_a_sweep_that_another_controller_took_over_stops_at_once(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    sweep, _ = begun(lab, connector(tmp_path / "any", "true"), {"x": [1, 2, 3]})
+    asked: list[str] = []
+
+    def lose(child: RunRecord, _view: View) -> None:
+        asked.append(child.id)
+        sweep.lease.release()
+        raise ZeroDivisionError
+
+    with pytest.raises(LeaseLost):
+        sweep.drive(lose)
+    sweep.close()
+
+    assert asked == ["5e-1"]

@@ -1,0 +1,2 @@
+HADOOP_CONF_DIR=${HADOOP_CONF_DIR:-@HADOOP_HOME@/etc/hadoop}
+. "$HADOOP_CONF_DIR/hadoop-env.sh"

@@ -1,0 +1,1 @@
+"""What stands behind a MyTardis of the tests: its rows, and its REST API over them."""
