@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from blocks.countdown import Countdown
 from blocks.errors import ChimineyError, ResourceError, RunFailed
@@ -30,7 +32,8 @@ class Crew:
 
     def hand_out(self) -> None:
         """Give every host its first chunk. A host that does not answer is left for ``work`` to judge."""
-        answers = on_all_hosts(self._workers, lambda host: self._workers[host].hand_out(), self._run.control.check)
+        with self._left_when_interrupted():
+            answers = on_all_hosts(self._workers, lambda host: self._workers[host].hand_out(), self._run.control.check)
         for host, answer in answers.items():
             if isinstance(answer, ResourceError):  # its worker tries again, and notes what comes of it
                 self._run.view.message("warning", f"host {host.address} could not be given its first tasks: {answer}")
@@ -43,6 +46,12 @@ class Crew:
         Raises:
             RunFailed: tasks are left and no host to run them, or a time limit was passed; RunCancelled; LeaseLost.
         """
+        with self._left_when_interrupted():
+            self._see_to_the_end()
+        self._leave(0.0)
+        self._dispatch.show(now=True)
+
+    def _see_to_the_end(self) -> None:
         gone = [record for record in self._run.ledger.hosts(self._run.id) if record.status in ("lost", "failed")]
         for record in gone:
             if self._dispatch.at_work(record.host):
@@ -50,21 +59,24 @@ class Crew:
         self._dispatch.show(now=True)
         for worker in self._workers.values():
             worker.start()
+        self._staffing.start(self._run.hosts("wanted"), gone)
+        while not self._dispatch.is_over():
+            self._dispatch.wait(0.1)
+            self._run.control.check()
+            self._dispatch.show()
+            for host in self._staffing.newcomers():
+                self._take_on(host)
+            self._check_workers()
+
+    @contextmanager
+    def _left_when_interrupted(self) -> Generator[None]:
+        """A Ctrl-C may come between any two steps, also while the first is being made: nobody may go on for a run that is over."""
         try:
-            self._staffing.start(self._run.hosts("wanted"), gone)
-            while not self._dispatch.is_over():
-                self._dispatch.wait(0.1)
-                self._run.control.check()
-                self._dispatch.show()
-                for host in self._staffing.newcomers():
-                    self._take_on(host)
-                self._check_workers()
+            yield
         except BaseException as error:
             is_tried_again = isinstance(error, ChimineyError) and error.transient  # by a crew that must be alone with the hosts
             self._leave(float("inf") if is_tried_again else LEAVE_SECONDS)
             raise
-        self._leave(0.0)
-        self._dispatch.show(now=True)
 
     def _leave(self, seconds: float) -> None:
         """Have all leave off, and wait so long at most for those in the middle of something; a cancel waits for nobody."""

@@ -14,6 +14,7 @@ from blocks.errors import ChimineyError, RunCancelled, Unreachable
 from blocks.storage import LocalStorage
 from blocks.tree import Entry
 from flows import engine, reaper
+from flows.host_worker import HostWorker
 from flows.run import Run
 from flows.stages.stage import Stage
 from flows.state import RunState
@@ -70,6 +71,29 @@ def test_tasks_whose_outputs_are_on_their_way_when_the_run_is_cancelled_are_neit
     assert not list((lab.results / record.name).glob("*put_0/*")) + list((lab.results / record.name).glob("failed_0/*"))
     assert [each.status for each in lab.ledger.hosts(record.id)] == ["released"]
     assert not [text for text in lab.view.messages if "lost" in text or "failed" in text]
+
+
+def test_an_interrupt_in_the_moment_in_which_hosts_begin_to_be_looked_after_ends_that_too(
+    sshd: SSHD, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = HostWorker.start
+
+    def interrupted(worker: HostWorker) -> None:
+        start(worker)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(HostWorker, "start", interrupted)
+    lab = Lab(tmp_path)
+    proposal = lab.request(connector(tmp_path, "sleep 600\n"), unix(sshd, slots=1))
+    record = lab.add(proposal)
+
+    with pytest.raises(KeyboardInterrupt):
+        lab.drive(record, proposal)
+    end_of_host_threads()
+
+    assert [each.status for each in lab.ledger.hosts(record.id)] == ["released"]
+    assert [task.status for task in lab.ledger.tasks(record.id)] == ["pending"]
+    assert not [text for text in lab.view.messages if "lost" in text or "answer" in text]
 
 
 @pytest.fixture
