@@ -70,7 +70,7 @@ class Crew:
 
     @contextmanager
     def _left_when_interrupted(self) -> Generator[None]:
-        """A Ctrl-C may come between any two steps, also while the first is being made: nobody may go on for a run that is over."""
+        """A Ctrl-C may come between any two steps, also before the first: nobody may go on for a run that is over."""
         try:
             yield
         except BaseException as error:

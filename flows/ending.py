@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from blocks.errors import ChimineyError, LeaseLost, OutputsWait, ResourceError, RunCancelled, unexpected
 from blocks.mistakes import few
 from flows import curation, records
 from flows.crate import METADATA, run_crate
+from flows.interrupt import borne_once
 from flows.ledger import RunStatus
 from flows.ledger.database import LedgerUnavailable
 from flows.ledger.patience import patiently
@@ -29,7 +30,21 @@ CarryOut = Callable[[Stage, Run, RunState], RunState]
 def finish(run: Run, state: RunState, error: BaseException | None, carry_out: CarryOut) -> RunResult:
     """Destroy, publish where that was asked for, write the records, and say how it ended. Raises the error that ended the run."""
     run.control.settle()
-    reason = patiently(lambda: _of_waiting(run, state, error))
+    bearing = nullcontext if isinstance(error, KeyboardInterrupt) else borne_once  # the second is there to leave all as it is
+    with bearing():
+        reason = patiently(lambda: _of_waiting(run, state, error))
+        state = _let_go(run, state, reason, carry_out)
+    if state.to_curate:
+        state = _curated(run, state, carry_out)
+    with bearing():
+        result = _recorded(run, state)
+    if reason is not None:
+        raise reason
+    return result
+
+
+def _let_go(run: Run, state: RunState, reason: BaseException | None, carry_out: CarryOut) -> RunState:
+    """Write how the run ends, and let its hosts go."""
     ending, message = _ending(reason)
     messages = (message,) if message else ()
     over = state.ended or time.time()  # one that only had to be recorded ended long ago
@@ -39,18 +54,17 @@ def finish(run: Run, state: RunState, error: BaseException | None, carry_out: Ca
     with suppress(LedgerUnavailable):  # the hosts are let go all the same
         run.lease.save(state.model_dump_json())
     destroy = next(kind for kind in stages_with(run.connector.stages) if kind.name == "destroy")
-    ended = state
-    state = patiently(lambda: carry_out(destroy(), run, ended))
-    if state.to_curate:
-        state = _curated(run, state, carry_out)
+    return patiently(lambda: carry_out(destroy(), run, state))
+
+
+def _recorded(run: Run, state: RunState) -> RunResult:
+    """Write the records, and at last that the run is over."""
     result = outcome(run, state)
     if not keep_records(run, state, result):
         run.lease.save(state.model_copy(update={"unrecorded": True}).model_dump_json())
         run.say("warning", f"what could not be written is written by: chiminey resume {run.name}")
     recover(run)
     patiently(lambda: run.lease.end(result.state, "; ".join(result.messages)))
-    if reason is not None:
-        raise reason
     return result
 
 

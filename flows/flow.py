@@ -199,7 +199,7 @@ def clean_up(connector: SmartConnector, flow_run: FlowRun, state: State[Any]) ->
     """Hook of every bad ending, perhaps in another process: what the controller could not do any more is done from the ledger."""
     with closing(Ledger()) as ledger:
         record = ledger.of_flow_run(str(flow_run.id))
-        if record is not None and reaper.needs_reaping(ledger, record):
+        if record is not None and reaper.needs_reaping(ledger, record, is_begun=True):
             reaper.end(
                 ledger,
                 record,

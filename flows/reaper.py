@@ -45,12 +45,15 @@ def _place(host: HostRecord) -> str:
     return host.address or f"{host.id}, which was asked for"
 
 
-def needs_reaping(ledger: Ledger, record: RunRecord) -> bool:
-    """Whether a run is dead: it says that it runs and nobody is at work on it, or it ended and left something on a host."""
+def needs_reaping(ledger: Ledger, record: RunRecord, *, is_begun: bool = False) -> bool:
+    """Whether a run is dead: it says that it runs and nobody is at work on it, or it ended and left something on a host.
+
+    Of one that nobody is at work on and that is not known to have begun, somebody may yet come to begin it.
+    """
     if ledger.is_owned(record):
         return False
     if record.status == "running":
-        return record.owner is not None or not (_is_new(record) or _is_waited_for(ledger, record))
+        return is_begun or record.owner is not None or not (_is_new(record) or _is_waited_for(ledger, record))
     return not _do_outputs_wait(record) and any(host.status != "released" for host in ledger.hosts(record.id))
 
 

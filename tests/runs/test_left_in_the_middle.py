@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Cancelled
 
 from blocks.errors import ChimineyError, RunCancelled, Unreachable
 from blocks.storage import LocalStorage
 from blocks.tree import Entry
-from flows import engine, reaper
+from flows import engine, reaper, records
+from flows.flow import clean_up
 from flows.host_worker import HostWorker
+from flows.result import RunResult
 from flows.run import Run
+from flows.stages.destroy import Destroy
 from flows.stages.stage import Stage
 from flows.state import RunState
 from tests.engine import Lab, left_on, unix
@@ -94,6 +101,63 @@ def test_an_interrupt_in_the_moment_in_which_hosts_begin_to_be_looked_after_ends
     assert [each.status for each in lab.ledger.hosts(record.id)] == ["released"]
     assert [task.status for task in lab.ledger.tasks(record.id)] == ["pending"]
     assert not [text for text in lab.view.messages if "lost" in text or "answer" in text]
+
+
+def test_a_ctrl_c_while_a_run_is_coming_to_its_end_breaks_nothing_off(
+    sshd: SSHD, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, write, told = Destroy.process, records.write, count()
+
+    def interrupt() -> None:
+        signal.raise_signal(signal.SIGINT)
+        next(told)
+
+    def interrupted_process(stage: Destroy, run: Run, state: RunState) -> None:
+        interrupt()
+        process(stage, run, state)
+
+    def interrupted_write(run: Run, state: RunState, result: RunResult) -> None:
+        interrupt()
+        write(run, state, result)
+
+    monkeypatch.setattr(Destroy, "process", interrupted_process)
+    monkeypatch.setattr(records, "write", interrupted_write)
+    lab = Lab(tmp_path)
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        result = lab.go(connector(tmp_path, 'echo 1 >"$2/file"\n'), unix(sshd, slots=1))
+    except KeyboardInterrupt:
+        pytest.fail("the run was broken off")
+
+    assert (result.state, next(told)) == ("completed", 2)
+    assert [each.status for each in lab.ledger.hosts(result.run_id)] == ["released"]
+    assert (lab.folder(result) / "run.json").exists()
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_what_a_controller_was_kept_from_cleaning_up_prefect_s_hook_does_at_once(
+    sshd: SSHD, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_off(_stage: Destroy, _run: Run, _state: RunState) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("CHIMINEY_LEDGER", f"sqlite:///{tmp_path}/ledger.db")
+    lab = Lab(tmp_path)
+    sample = connector(tmp_path, 'echo 1 >"$2/file"\n')
+    proposal = lab.request(sample, unix(sshd, slots=1))
+    record = lab.add(proposal)
+    flow_run = FlowRun(flow_id=uuid4())
+    with monkeypatch.context() as patch, engine.controlled(lab.ledger, record, proposal, lab.view) as run:
+        patch.setattr(Destroy, "process", broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            engine.drive(run, engine.execute, str(flow_run.id))
+    assert list(sshd.home.rglob(f"{record.id}*"))
+
+    clean_up(sample, flow_run, Cancelled())
+
+    assert lab.ledger.find(record.id).status == "cancelled"
+    assert [each.status for each in lab.ledger.hosts(record.id)] == ["released"]
+    assert not list(sshd.home.rglob(f"{record.id}*"))
 
 
 @pytest.fixture
