@@ -21,7 +21,7 @@ from flows.run import Run
 from flows.run_folder import VALUES
 from flows.sent_by_host import ReadHere, SentByHost
 
-REASON_LENGTH = 500
+REASON_LENGTH = 1000
 _VALUES = f"output/{VALUES}"  # kept for the values that the task was given
 _NAME_IS_TAKEN = (
     f"a task wrote an output named {VALUES!r}, which is not kept: there the values that it was given are; give it another name"

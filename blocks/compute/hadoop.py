@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from contextlib import closing
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from blocks.compute.resource import ComputeResource
 from blocks.hadoop.scripts import Site
@@ -16,13 +18,32 @@ from blocks.job import Word
 from blocks.transport.ssh import SSHTransport
 from blocks.transport.ssh_access import SSHAccess
 
+_OWN = ("mapreduce.job.tags", "spark.yarn.tags", "yarn.app.mapreduce.am.staging-dir", "spark.yarn.stagingDir")
 SILENCE_SECONDS = 120.0  # a command of Hadoop's says nothing for as long as it starts
 
 
 def _folder(path: str) -> str:
     if not path.strip("/") or "//" in path or ".." in path.split("/"):
         raise ValueError(f"{path!r} can't be a folder for runs; write for instance chiminey, or /data/chiminey")
+    if strange := sorted(set(re.sub(r"[\w./@+=~-]", "", path))):
+        raise ValueError(
+            f"{path!r} has {' '.join(map(repr, strange))} in it, which HDFS or MapReduce reads as a pattern or as the end of a name; "
+            "use letters, digits and . _ - /"
+        )
     return path
+
+
+def _text(value: Any) -> Any:
+    """As Hadoop writes numbers, and what is true or false."""
+    return json.dumps(value) if isinstance(value, (bool, int, float)) else value
+
+
+def _properties(given: dict[str, str]) -> dict[str, str]:
+    if own := [name for name in given if name in _OWN]:
+        raise ValueError(
+            f"{', '.join(own)} can't be set: a run's applications, and what they leave, are known by it; leave it out"
+        )
+    return given
 
 
 class HadoopCompute(ComputeResource, SSHAccess):  # pyright: ignore[reportIncompatibleMethodOverride] -- Prefect's Block
@@ -43,13 +64,13 @@ class HadoopCompute(ComputeResource, SSHAccess):  # pyright: ignore[reportIncomp
         title="Spark home",
         description="The folder on the gateway that has bin/spark-submit; if empty, it is on the path or not needed.",
     )
-    base: Annotated[Word, AfterValidator(_folder)] = Field(
+    base: Annotated[str, AfterValidator(_folder)] = Field(
         default="chiminey",
         title="HDFS folder",
         description="Where runs have their data in HDFS until they end; below your home folder there unless it starts with /.",
     )
     queue: Word = Field(default="", title="YARN queue", description="Where applications wait; if empty, the cluster's default.")
-    properties: dict[str, str] = Field(
+    properties: Annotated[dict[str, Annotated[str, BeforeValidator(_text)]], AfterValidator(_properties)] = Field(
         default={},
         title="Properties",
         description="Of Hadoop's configuration, such as mapreduce.map.memory.mb, and of Spark's, such as spark.executor.memory; "

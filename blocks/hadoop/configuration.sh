@@ -1,15 +1,15 @@
 # The copies of a site's configuration that each task has: its own tags, and what the resource says.
 
-value() { # NAME OTHERWISE: of a property in the site's configuration of MapReduce
-    cat "$HADOOP_CONF_DIR/mapred-site.xml" 2>/dev/null | tr '\n' ' ' | awk '
+value() { # PART NAME OTHERWISE: of a property in a part of the site's configuration
+    cat "$HADOOP_CONF_DIR/$1-site.xml" 2>/dev/null | tr '\n' ' ' | awk '
         { while (start = index($0, "<!--")) {
             rest = substr($0, start + 4)
             end = index(rest, "-->")
             $0 = substr($0, 1, start - 1) (end ? substr(rest, end + 3) : "")
           }
           print }' |
-        sed -n "s|.*<name>[[:space:]]*$1[[:space:]]*</name>[[:space:]]*<value>[[:space:]]*\([^<]*\)</value>.*|\1|p" |
-        sed 's/[[:space:]]*$//' | grep . || echo "$2"
+        sed -n "s|.*<name>[[:space:]]*$2[[:space:]]*</name>[[:space:]]*<value>[[:space:]]*\([^<]*\)</value>.*|\1|p" |
+        sed 's/[[:space:]]*$//' | grep . || echo "$3"
 }
 
 property() { # NAME VALUE
@@ -18,8 +18,8 @@ property() { # NAME VALUE
 
 configure() { # FOLDER TAGS: a copy of the site's configuration in which the properties of the resource and the tags stand last
     # An application that is killed leaves its staging folder; so it is in the run's, while the history stays where it is.
-    staging=$(value yarn.app.mapreduce.am.staging-dir /tmp/hadoop-yarn/staging)
-    history=$(value mapreduce.jobhistory.intermediate-done-dir "$staging/history/done_intermediate")
+    staging=$(value mapred yarn.app.mapreduce.am.staging-dir /tmp/hadoop-yarn/staging)
+    history=$(value mapred mapreduce.jobhistory.intermediate-done-dir "$staging/history/done_intermediate")
     case $history in '${yarn.app.mapreduce.am.staging-dir}'*) history=$staging${history#*\}} ;; esac
     mkdir -p "$1" && chmod 700 "$1" && cp -R -L "$HADOOP_CONF_DIR/." "$1" 2>/dev/null # some of it may be the daemons' alone
     [ -s "$1/core-site.xml" ] || fail "Hadoop's configuration in $HADOOP_CONF_DIR can't be copied"

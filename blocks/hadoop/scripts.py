@@ -16,6 +16,7 @@ from blocks.remote.scripts import at
 
 ANSWER_SECONDS = 60  # that HDFS or YARN have to answer a question
 AWAY_SECONDS = 600  # that HDFS or YARN may be away, at the most, while a task needs them
+TIDYING_SECONDS = 30  # that jobs have to tidy up after themselves, before all that still run are just ended
 BEGIN_SECONDS = 120  # the same for a run that begins, with somebody waiting for it
 _FILES = [resources.files("blocks.hadoop").joinpath(f"{name}.sh") for name in ("site", "configuration", "yarn", "run", "task")]
 _FUNCTIONS = "".join(file.read_text(encoding="utf-8") for file in _FILES)
@@ -46,8 +47,8 @@ def check(scratch: str, site: Site) -> str:
 
 
 def find(scratch: str, site: Site) -> str:
-    """Fail unless there is Hadoop, and it lets the user in."""
-    return _before(scratch, site, "site")
+    """Fail unless there is a Hadoop that starts, is set up for an HDFS, and lets the user in."""
+    return _before(scratch, site, "find_hadoop")
 
 
 def _before(scratch: str, site: Site, verb: str) -> str:
@@ -103,6 +104,7 @@ def functions(site: Site, run: str, away: int = 0) -> str:
         "spark_lines": "\n".join(_line(name, value) for name, value in spark.items()),
         "answer": str(ANSWER_SECONDS),
         "away": str(away or AWAY_SECONDS),
+        "tidying": str(TIDYING_SECONDS),
     }
     paths = {"hadoop_home": site.hadoop_home, "spark_home": site.spark_home, "keytab": site.keytab}
     lines = [f"{name}={quote(value)}\n" for name, value in settings.items()]

@@ -1,7 +1,7 @@
 # How a gateway's Hadoop is found, and asked. This file and those beside it are one script, in POSIX sh.
 #
 # Before them stand the settings: run, hadoop_home, spark_home, base, queue, principal, keytab, properties, spark_options and
-# spark_lines; and in seconds: answer, that a question may take, and away, that HDFS or YARN may be. All that a run has in
+# spark_lines; and in seconds: answer, that a question may take, away, that HDFS or YARN may be, and tidying. All that a run has in
 # HDFS is below $base/$run, and every application of it in YARN has tags from which the run, the batch and the task are known:
 # they are put into a copy of the site's configuration that each task has for itself.
 stopped= # not empty once a task is to end
@@ -30,6 +30,21 @@ profiles() { # FOLDER NAMES: takes over variables from the user's profiles, whic
     done
 }
 
+home_of_java() { # COMMAND: nothing where the folder is not named as it is everywhere
+    case $1 in */bin/java) echo "${1%/bin/java}" ;; esac
+}
+
+find_configuration() { # what HADOOP_CONF_DIR names is meant, and another in its place would be taken for it
+    if [ -n "${HADOOP_CONF_DIR-}" ]; then
+        [ -r "$HADOOP_CONF_DIR/core-site.xml" ] || fail "there is no core-site.xml in $HADOOP_CONF_DIR, which HADOOP_CONF_DIR names on this host"
+        return
+    fi
+    for HADOOP_CONF_DIR in "$HADOOP_HOME/etc/hadoop" /etc/hadoop/conf; do
+        [ ! -r "$HADOOP_CONF_DIR/core-site.xml" ] || return 0
+    done
+    fail "there is no core-site.xml in $HADOOP_HOME/etc/hadoop or /etc/hadoop/conf on this host: Hadoop is not set up there"
+}
+
 speak_utf8() { # Java takes the names of files and the words of a command for UTF-8 only where the locale says so
     case $(locale charmap 2>/dev/null) in *[Uu][Tt][Ff]-8) return ;; esac
     for name in 'C\.utf-*8' 'en_US\.utf-*8' '.*\.utf-*8'; do
@@ -45,7 +60,10 @@ site() { # FOLDER: finds Hadoop and logs in; FOLDER is the run's, for the Kerber
     if [ -n "$hadoop_home" ]; then
         [ -x "$hadoop_home/bin/hadoop" ] ||
             fail "there is no $hadoop_home/bin/hadoop on this host; set hadoop_home of the resource to the folder that Hadoop is in"
-        [ -n "${JAVA_HOME-}" ] || command -v java >/dev/null 2>&1 || profiles "$1" "PATH|JAVA_HOME"
+        if [ -n "${JAVA_HOME-}" ]; then :
+        elif command -v java >/dev/null 2>&1; then profiles "$1" JAVA_HOME
+        else profiles "$1" "PATH|JAVA_HOME"
+        fi
         HADOOP_HOME=$hadoop_home
     elif ! command -v hadoop >/dev/null 2>&1; then
         profiles "$1" "PATH|(HADOOP|HDFS|YARN|MAPRED|SPARK|PYSPARK|JAVA|KRB5)[A-Z0-9_]*"
@@ -54,10 +72,12 @@ site() { # FOLDER: finds Hadoop and logs in; FOLDER is the run's, for the Kerber
     hadoop=$(command -v hadoop) ||
         fail "there is no hadoop command on this host; set hadoop_home of the resource to the folder that Hadoop is in"
     [ -n "${HADOOP_HOME-}" ] || HADOOP_HOME=$(home_of "$(readlink -f "$hadoop")")
-    export HADOOP_HOME
-    [ -n "${HADOOP_CONF_DIR-}" ] || HADOOP_CONF_DIR=$HADOOP_HOME/etc/hadoop
-    [ -d "$HADOOP_CONF_DIR" ] || HADOOP_CONF_DIR=/etc/hadoop/conf
-    export HADOOP_CONF_DIR PATH
+    for command in hdfs yarn; do
+        command -v "$command" >/dev/null 2>&1 || fail "there is a hadoop command on this host, but no $command: its client is not whole"
+    done
+    [ -n "${JAVA_HOME-}" ] || ! java=$(command -v java) || JAVA_HOME=$(home_of_java "$(readlink -f "$java")")
+    find_configuration
+    export HADOOP_HOME HADOOP_CONF_DIR PATH ${JAVA_HOME:+JAVA_HOME}
     if [ -n "$spark_home" ]; then
         [ -x "$spark_home/bin/spark-submit" ] ||
             fail "there is no $spark_home/bin/spark-submit on this host; set spark_home of the resource to the folder that Spark is in"
@@ -74,7 +94,7 @@ login() { # FOLDER: a new ticket, in the place of one that others may be reading
 }
 
 become() { # COMMAND...: a short command of ours, with a JVM that starts quickly and is silent about itself
-    export HADOOP_CLIENT_OPTS="${HADOOP_CLIENT_OPTS-} -XX:TieredStopAtLevel=1" HADOOP_ROOT_LOGGER=WARN,console
+    export HADOOP_CLIENT_OPTS="${HADOOP_CLIENT_OPTS-} -XX:TieredStopAtLevel=1" HADOOP_ROOT_LOGGER=ERROR,console
     exec "$@" </dev/null
 }
 

@@ -18,14 +18,17 @@ task() { # SHELL BATCH ID ROOT
     code=0 known= put= unended=$root/unended-$id
     [ ! -s "$unended" ] || end_all || code=1
     case $code$asked in 0*input*) patiently hdfs_is_away put || code=1 ;; esac
-    [ "$code" -ne 0 ] || [ -n "$stopped" ] || program
+    if [ "$code" -eq 0 ] && [ -z "$stopped" ]; then
+        echo "$tag" >>"$unended" || exit
+        program
+    fi
     login "$root" || echo "chiminey: Kerberos refuses the keytab $keytab of $principal: $said" >&2 # that ticket may be over by now
     [ "$code" -ne 0 ] || await || code=1
     [ -z "$stopped" ] || code=143
-    [ "$code" -eq 0 ] || end_all
-    tell
+    if [ "$code" -eq 0 ]; then rm -f "$unended"; else end_all; fi
     case $code$asked in 0*output*) patiently hdfs_is_away fetch || code=1 ;; esac
     remove "$HADOOP_INPUT" "$HADOOP_OUTPUT" "$HADOOP_SCRATCH" || echo "chiminey: what the task has in HDFS is removed with the run" >&2
+    tell
     exit "$code"
 }
 
@@ -52,7 +55,7 @@ fetch() { # what is in the output folder, which must be there
         echo "chiminey: the output could not be fetched from HDFS: $HADOOP_OUTPUT" >&2
         return 1
     }
-    cp -R fetched/. chiminey_output && rm -rf fetched
+    if [ -d fetched ]; then cp -R fetched/. chiminey_output; else cp fetched chiminey_output/output; fi && rm -rf fetched
 }
 
 await() { # what main.sh did not wait for; false when an application of that ends badly, YARN can't be asked, or the task is to end
@@ -107,7 +110,7 @@ session() { # of a process, which has its folder in /proc
     echo "$4"
 }
 
-end_all() { # its applications, and those of attempts before it; this is noted until it is done, so that else the next attempt does it
+end_all() { # its applications, and those of attempts before it, which are noted until it is done: else the next attempt does it
     echo "$tag" >>"$unended"
     if patiently true end_applications "$(sort -u "$unended" | paste -s -d , -)" 2>yarn.words; then
         rm -f "$unended"

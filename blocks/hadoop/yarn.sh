@@ -23,11 +23,13 @@ active() { # of the lines that applications gave
     printf "%s\n" "$1" | awk -F '\t' '$3 ~ /^(NEW|NEW_SAVING|SUBMITTED|ACCEPTED|RUNNING)$/'
 }
 
-end_applications() { # TAGS: as a job of MapReduce, so that it tidies up after itself, then whatever it is
+end_applications() { # TAGS: as jobs of MapReduce, which tidy up after themselves, as far as there is time for that; then whatever they are
     known=$(applications "$1") || return 1
     running=$(active "$known")
     [ -n "$running" ] || return 0
+    since=$(date +%s)
     for application in $(printf "%s\n" "$running" | awk -F '\t' '$2 == "MAPREDUCE" { sub(/^application/, "job", $1); print $1 }'); do
+        [ $(($(date +%s) - since)) -lt "$tidying" ] || break
         ask mapred job -kill "$application" >/dev/null 2>&1
     done
     ask yarn application -kill $(printf "%s\n" "$running" | cut -f 1) >/dev/null 2>&1

@@ -136,6 +136,27 @@ def test_a_job_that_fails_in_its_mapper_is_told_in_yarns_words(hadoop: Hadoop, g
     assert left_in(hadoop, gateway) == []
 
 
+def test_a_pattern_that_java_does_not_know_is_no_count_of_nothing(
+    hadoop: Hadoop, gateway: SSHD, lab: Lab, tmp_path: Path
+) -> None:
+    compute = hadoop_compute(gateway, properties={"mapreduce.map.maxattempts": 1})
+    with pytest.raises(RunFailed) as failure:
+        lab.go(WordCount(), compute, input=texts(tmp_path, "x"), inputs={"word_pattern": "(x"}, reliability=ONCE)
+    assert "wordcount: word_pattern (x is no regular expression of Java's: Unclosed group" in str(failure.value)
+    assert "(grep-search, MAPREDUCE): FINISHED, FAILED" in str(failure.value)
+    assert left_in(hadoop, gateway) == []
+
+
+def test_a_run_that_hdfs_refuses_leaves_nothing_for_the_reaper(hadoop: Hadoop, gateway: SSHD, lab: Lab, tmp_path: Path) -> None:
+    compute = hadoop_compute(gateway, base="/mr-history/done/runs")
+    proposal = lab.request(connector(tmp_path / "c", "true\n"), compute)
+    record = lab.add(proposal)
+    with pytest.raises(ResourceError, match="can't be used in HDFS: .*Permission denied"):
+        lab.drive(record, proposal)
+    assert [host.status for host in lab.ledger.hosts(record.id)] == ["released"]
+    assert left_in(hadoop, gateway) == []
+
+
 def test_a_job_that_main_sh_does_not_wait_for_is_waited_for_also_while_yarn_does_not_answer(
     hadoop: Hadoop, gateway: SSHD, lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

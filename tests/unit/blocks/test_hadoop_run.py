@@ -15,10 +15,14 @@ echo "$*" >>"$HOME/asked"
 place() { case $1 in /*) echo "$HOME/hdfs$1" ;; *) echo "$HOME/hdfs/user/me/$1" ;; esac; }
 safe=$(cat "$HOME/safe" 2>/dev/null || echo 0)
 case $* in
-    *-stat*) echo me ;;
+    *-stat*)
+        ! grep -qs UnknownHost "$HOME/refusal" || exit 1
+        echo me ;;
     *-mkdir*)
         [ "$safe" -eq 0 ] || { echo $((safe - 1)) >"$HOME/safe"; echo "Name node is in safe mode" >&2; exit 1; }
-        mkdir -p "$(place "$6")" ;;
+        [ ! -e "$HOME/refusal" ] || { cat "$HOME/refusal" >&2; exit 1; }
+        mkdir -p "$(place "$6")"
+        [ ! -e "$HOME/over" ] || rm -r "$HOME/scratch/r1" ;;
     *-rm*)
         shift 5
         for path; do ls -d "$(place "$path")" 2>/dev/null; done >"$HOME/there"
@@ -29,10 +33,13 @@ esac
 """
 YARN = """#!/bin/sh
 case $* in
-    *-list*) echo "Total number of applications:" ;;
+    *-list*)
+        [ ! -e "$HOME/silence" ] || { cat "$HOME/silence" >&2; exit 255; }
+        echo "Total number of applications:" ;;
     *queue*) printf 'Queue Name : q\\n\\tState : %s\\n' "$(cat "$HOME/state")" ;;
 esac
 """
+CORE = "<configuration><property><name>fs.defaultFS</name><value>hdfs://master:8020</value></property></configuration>\n"
 
 
 @pytest.fixture
@@ -43,6 +50,8 @@ def home(tmp_path: Path) -> Path:
     for name, text in {"hadoop": "#!/bin/sh\necho Hadoop 3\n", "hdfs": HDFS, "yarn": YARN, "sleep": sleep}.items():
         (tmp_path / "hadoop/bin" / name).write_text(text)
         (tmp_path / "hadoop/bin" / name).chmod(0o755)
+    (tmp_path / "hadoop/etc/hadoop").mkdir(parents=True)
+    (tmp_path / "hadoop/etc/hadoop/core-site.xml").write_text(CORE)
     (tmp_path / "hdfs/user/me").mkdir(parents=True)
     (tmp_path / "scratch/r1").mkdir(parents=True)
     return tmp_path
@@ -102,3 +111,47 @@ def test_a_queue_that_takes_no_applications_is_found_by_a_check(home: Path, stat
     result = done(home, check("scratch", based("chiminey", "fast")))
     assert result.returncode == code
     assert ("YARN's queue fast takes no applications: it is" in result.stderr) == bool(code)
+
+
+@pytest.mark.parametrize(
+    "refusal", ["mkdir: Permission denied: user=me, access=EXECUTE", "java.net.UnknownHostException: master"]
+)
+def test_a_folder_that_was_refused_is_told_at_once_and_not_looked_for_at_the_end(home: Path, refusal: str) -> None:
+    (home / "refusal").write_text(f"{refusal}\n")
+    result = done(home, begin("scratch", based("/private/x"), "r1"))
+    assert f"chiminey: the folder /private/x can't be used in HDFS: {refusal}" in result.stderr
+    assert not (home / "scratch/r1/hdfs").exists()
+    (home / "asked").unlink()
+    assert done(home, end("scratch", based("/private/x"), "r1")).returncode == 0
+    assert not (home / "asked").exists()
+
+
+def test_a_refusal_of_another_folder_does_not_forget_what_the_run_has(home: Path) -> None:
+    done(home, begin("scratch", based("/old"), "r1"))
+    (home / "refusal").write_text("Permission denied\n")
+    done(home, begin("scratch", based("/private"), "r1"))
+    assert (home / "scratch/r1/hdfs").read_text() == "/old/r1\n"
+
+
+def test_a_run_that_ended_while_its_folder_was_made_leaves_none(home: Path) -> None:
+    (home / "over").touch()
+    result = done(home, begin("scratch", based("/data"), "r1"))
+    assert "the run has ended meanwhile" in result.stderr
+    assert left(home) == []
+
+
+@pytest.mark.parametrize(
+    ("silence", "told"),
+    [
+        ("UnrecognizedOptionException: Unrecognized option: -appTags", "this Hadoop can't list applications by their tags"),
+        (
+            "INFO: Connecting\nmaster:8032 failed on connection exception",
+            "YARN does not answer: master:8032 failed on connection",
+        ),
+    ],
+)
+def test_a_yarn_that_says_nothing_of_applications_is_told_from_an_old_one(home: Path, silence: str, told: str) -> None:
+    (home / "silence").write_text(f"{silence}\n")
+    result = done(home, check("scratch", based("chiminey")))
+    assert f"chiminey: {told}" in result.stderr
+    assert result.returncode == 125

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from blocks.hadoop.scripts import Site, check, functions
+from blocks.hadoop.scripts import Site, check, find, functions
 
 # What a login shell may be told, each of which would end a script that is in the same shell, or change what it does.
 PROFILES = {
@@ -20,6 +20,7 @@ PROFILES = {
     "a syntax error": "if",
     "a daemon": "sleep 5 &",
 }
+CORE = "<configuration><property><name>fs.defaultFS</name><value>hdfs://master:8020</value></property></configuration>\n"
 TELL = 'site "$PWD"\nprintf "%s\\n" "$HADOOP_HOME" "$HADOOP_CONF_DIR" "${JAVA_HOME-}" "${LC_ALL-}"\n'
 
 
@@ -32,6 +33,10 @@ def hadoop(tmp_path: Path) -> Path:
         '#!/bin/sh\nlocale charmap >"$HOME/charmap"; printf "%s\\n" "$@" >"$HOME/words"\n'
     )
     (tmp_path / "hadoop/bin/hadoop").chmod(0o755)
+    for name in ("hdfs", "yarn"):
+        (tmp_path / "hadoop/bin" / name).write_text("#!/bin/sh\n")
+        (tmp_path / "hadoop/bin" / name).chmod(0o755)
+    (tmp_path / "hadoop/etc/hadoop/core-site.xml").write_text(CORE)
     return tmp_path / "hadoop"
 
 
@@ -40,6 +45,24 @@ def found(home: Path, script: str = TELL, site: Site | None = None, **environmen
     script = functions(site or Site("", "", "chiminey", "", "", "", {}), "r1") + script
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), **environment}
     return subprocess.run(["sh", "-c", script], cwd=home, env=environment, capture_output=True, text=True, check=False)
+
+
+def named(hadoop: Path) -> Site:
+    return Site(str(hadoop), "", "chiminey", "", "", "", {})
+
+
+def searched(hadoop: Path) -> subprocess.CompletedProcess[str]:
+    """What is said of the Hadoop before a run begins."""
+    (hadoop.parent / "scratch").mkdir()
+    script = find("scratch", named(hadoop))
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(hadoop.parent)}
+    return subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
+
+
+def java(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
 
 
 @pytest.mark.parametrize("other", PROFILES.values(), ids=PROFILES)
@@ -68,6 +91,55 @@ def test_a_hadoop_that_is_named_is_the_one_and_java_is_looked_for_in_the_profile
         (without_java / name).symlink_to(f"/usr/bin/{name}")
     result = found(home, site=Site(str(hadoop), "", "chiminey", "", "", "", {}), PATH=str(without_java))
     assert result.stdout.splitlines()[:3] == [str(hadoop), f"{hadoop}/etc/hadoop", "/opt/java"], result.stderr
+
+
+def test_a_java_that_only_a_profile_names_is_taken_though_another_is_on_the_path(hadoop: Path) -> None:
+    java(hadoop.parent / "bin/java")
+    (hadoop.parent / ".profile").write_text("export JAVA_HOME=/opt/java\n")
+    result = found(hadoop.parent, site=named(hadoop), PATH=f"{hadoop.parent}/bin:/usr/bin:/bin")
+    assert result.stdout.splitlines()[2] == "/opt/java", result.stderr
+
+
+def test_java_s_home_is_that_of_the_java_on_the_path_where_nobody_names_one(hadoop: Path) -> None:
+    java(hadoop.parent / "jdk/bin/java")
+    (hadoop.parent / "bin").mkdir()
+    (hadoop.parent / "bin/java").symlink_to(hadoop.parent / "jdk/bin/java")
+    result = found(hadoop.parent, site=named(hadoop), PATH=f"{hadoop.parent}/bin:/usr/bin:/bin")
+    assert result.stdout.splitlines()[2] == str(hadoop.parent / "jdk"), result.stderr
+
+
+@pytest.mark.parametrize("command", ["hdfs", "yarn"])
+def test_a_client_that_is_not_whole_is_told(hadoop: Path, command: str) -> None:
+    (hadoop / "bin" / command).unlink()
+    result = found(hadoop.parent, site=named(hadoop))
+    assert (result.returncode, result.stderr) == (
+        125,
+        f"chiminey: there is a hadoop command on this host, but no {command}: its client is not whole\n",
+    )
+
+
+def test_a_configuration_that_is_not_there_is_told_and_none_taken_in_its_place(hadoop: Path) -> None:
+    result = found(hadoop.parent, site=named(hadoop), HADOOP_CONF_DIR="/nowhere")
+    assert "there is no core-site.xml in /nowhere, which HADOOP_CONF_DIR names on this host" in result.stderr
+    (hadoop / "etc/hadoop/core-site.xml").unlink()
+    result = found(hadoop.parent, site=named(hadoop))
+    assert f"there is no core-site.xml in {hadoop}/etc/hadoop or /etc/hadoop/conf on this host" in result.stderr
+
+
+@pytest.mark.parametrize("core", ["<configuration/>", CORE.replace("hdfs://master:8020", "file:///")], ids=["bare", "files"])
+def test_a_configuration_without_an_hdfs_is_told(hadoop: Path, core: str) -> None:
+    (hadoop / "etc/hadoop/core-site.xml").write_text(core)
+    (hadoop / "bin/hdfs").write_text("#!/bin/sh\necho file:///\n")
+    result = searched(hadoop)
+    assert f"Hadoop's configuration in {hadoop}/etc/hadoop names no HDFS" in result.stderr
+    assert result.returncode == 125
+
+
+def test_a_hadoop_that_does_not_start_says_why(hadoop: Path) -> None:
+    (hadoop / "bin/hadoop").write_text("#!/bin/sh\necho ERROR: JAVA_HOME is not set >&2\nexit 1\n")
+    result = searched(hadoop)
+    assert result.stderr.strip() == "chiminey: Hadoop does not start on this host: ERROR: JAVA_HOME is not set"
+    assert result.returncode == 125
 
 
 @pytest.mark.parametrize("written", ["~/hadoop", "hadoop"])

@@ -41,7 +41,9 @@ if [ "$away" -gt 0 ]; then
 fi
 case $* in
     *-put*) cp -R "$3" "$HOME/put" ;;
-    *-get*) [ ! -e "$HOME/no-output" ] && mkdir "$4" && echo x >"$4/answer" ;;
+    *-get*)
+        [ ! -e "$HOME/one-file" ] || { echo x >"$4"; exit; }
+        [ ! -e "$HOME/no-output" ] && mkdir "$4" && echo x >"$4/answer" ;;
 esac
 """
 SLEEP = """#!/bin/sh
@@ -189,3 +191,22 @@ def test_an_output_that_is_not_there_is_not_waited_for(gateway: Gateway) -> None
     assert gateway.run("", hadoop="output") == "1"
     assert gateway.asked("-get") == 2
     assert "the output could not be fetched from HDFS" in gateway.printed()
+
+
+def test_an_output_that_is_one_file_is_brought_home_as_one(gateway: Gateway) -> None:
+    (gateway.home / "one-file").touch()
+    assert gateway.run("", hadoop="output") == "0"
+    assert gateway.output() == ["output"]
+
+
+def test_an_attempt_whose_shell_was_killed_has_no_application_beside_the_next(gateway: Gateway) -> None:
+    assert gateway.run(RUNNING + "kill -s KILL $PPID\n") == "137"
+    assert gateway.run('[ "$(cat "$HOME/application")" = "KILLED KILLED" ]', "b2") == "0"
+    assert gateway.run("", "b3") == "0"
+    assert gateway.asked("-kill") == 2, "what has ended well is not ended again"
+
+
+def test_what_yarn_says_is_the_last_word_of_a_task(gateway: Gateway) -> None:
+    gateway.program("hdfs", HDFS.replace("case $*", 'echo "WARN native code is not there" >&2\ncase $*', 1))
+    assert gateway.run('echo FINISHED FAILED >"$HOME/application"\nexit 3\n') == "3"
+    assert gateway.printed().endswith("application_1_0001: it was so\n")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from blocks.compute import HadoopCompute
 from connectors.spark_wordcount.connector import SparkWordCount
 from connectors.wordcount.connector import MapReduceInputs, WordCount, WordCountConnector
 
@@ -56,3 +59,49 @@ def test_a_pattern_is_compiled_where_python_will() -> None:
     with pytest.raises(ValidationError, match=r"word_pattern '\(' is no regular expression of Python's: missing \)"):
         MapReduceInputs(word_pattern="(", method="streaming")
     assert MapReduceInputs(word_pattern=r"\p{Lu}", method="examples").word_pattern == r"\p{Lu}"
+
+
+@pytest.mark.parametrize(("final", "code"), [("SUCCEEDED", 0), ("FAILED", 1), ("KILLED", 1)])
+def test_the_example_program_is_not_believed_that_its_search_went_well(final: str, code: int, tmp_path: Path) -> None:
+    task = payload(WordCount(), tmp_path)
+    line = "application_1_000{number}\\tgrep\\tMAPREDUCE\\tme\\tdefault\\t  FINISHED\\t   {final}\\t100%%\\tN/A\\n"
+    printed = line.format(number=1, final=final) + line.format(number=2, final="SUCCEEDED")
+    programs = {
+        "hadoop": "echo Error: java.util.regex.PatternSyntaxException: Unclosed group near index 1 >&2",
+        "yarn": f"[ \"$6\" = tag ] && printf '{printed}'",
+    }
+    jar = tmp_path / "hadoop/share/hadoop/mapreduce/hadoop-mapreduce-examples-3.4.2.jar"
+    jar.parent.mkdir(parents=True)
+    jar.touch()
+    for name, text in programs.items():
+        (tmp_path / name).mkdir(exist_ok=True)
+        (task / name).write_text(f"#!/bin/sh\n{text}\n")
+        (task / name).chmod(0o755)
+    command = ["sh", "-c", 'sh main.sh in out "$0" /in /out "(" examples 2>stderr', str(tmp_path / "hadoop")]
+    environment = {"PATH": f"{task}:/usr/bin:/bin", "CHIMINEY_YARN_TAG": "tag", "HADOOP_SCRATCH": "/scratch"}
+    assert subprocess.run(command, cwd=task, env=environment, check=False).returncode == code
+    told = "wordcount: word_pattern ( is no regular expression of Java's: Unclosed group near index 1\n"
+    assert (task / "stderr").read_text().endswith(told) == bool(code)
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ({"properties": {"mapreduce.job.tags": "mine"}}, "mapreduce.job.tags can't be set"),
+        ({"properties": {"spark.yarn.stagingDir": "/x"}}, "spark.yarn.stagingDir can't be set"),
+        ({"base": "a*b"}, "'a*b' has '*' in it"),
+        ({"base": "a b,c"}, "'a b,c' has ' ' ',' in it"),
+    ],
+)
+def test_settings_that_would_hide_what_a_run_has_are_refused(setting: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(told)):
+        HadoopCompute(host="gateway", **setting)
+
+
+def test_properties_may_be_numbers_and_truths() -> None:
+    given: dict[str, Any] = {"mapreduce.map.memory.mb": 512, "mapreduce.map.speculative": True, "mapreduce.job.name": "x"}
+    assert HadoopCompute(host="gateway", properties=given).properties == {
+        "mapreduce.map.memory.mb": "512",
+        "mapreduce.map.speculative": "true",
+        "mapreduce.job.name": "x",
+    }

@@ -17,13 +17,22 @@ jar() { # FOLDER NAME: where distributions have it
     return 1
 }
 
+has_succeeded() { # the example program ends well however its two jobs end, and what it then gives is empty
+    ended=$(yarn application -list -appStates ALL -appTags "$CHIMINEY_YARN_TAG") || exit
+    echo "$ended" | awk -F '\t' '/^application_/ { gsub(/ /, "", $7); if ($7 != "SUCCEEDED") exit 1 }' && return
+    mistake=$(sed -n 's/.*PatternSyntaxException: *//p' stderr | sed -n 1p) # what this task has printed so far
+    [ -z "$mistake" ] || echo "wordcount: word_pattern $pattern is no regular expression of Java's: $mistake" >&2
+    exit 1
+}
+
 case $method in
     examples)
         jar=$(jar mapreduce hadoop-mapreduce-examples) || exit
         # It keeps a file between its two jobs in the home folder, which may be left there: so that is one that is removed.
-        exec hadoop jar "$jar" grep -D dfs.user.home.dir.prefix="$HADOOP_SCRATCH" \
+        hadoop jar "$jar" grep -D dfs.user.home.dir.prefix="$HADOOP_SCRATCH" \
             -D mapreduce.input.fileinputformat.input.dir.recursive=true -D mapreduce.output.fileoutputformat.compress=false \
-            "$input" "$output" "$pattern"
+            "$input" "$output" "$pattern" || exit
+        has_succeeded
         ;;
     streaming)
         jar=$(jar tools/lib hadoop-streaming) || exit
