@@ -151,7 +151,7 @@ def test_a_run_that_hdfs_refuses_leaves_nothing_for_the_reaper(hadoop: Hadoop, g
     compute = hadoop_compute(gateway, base="/mr-history/done/runs")
     proposal = lab.request(connector(tmp_path / "c", "true\n"), compute)
     record = lab.add(proposal)
-    with pytest.raises(ResourceError, match="can't be used in HDFS: .*Permission denied"):
+    with pytest.raises(ResourceError, match=r"can't be used in HDFS: .*Permission denied"):
         lab.drive(record, proposal)
     assert [host.status for host in lab.ledger.hosts(record.id)] == ["released"]
     assert left_in(hadoop, gateway) == []
