@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
 
 from blocks.errors import ChimineyError, LeaseLost, RunCancelled, RunFailed
+from flows.interrupt import Interrupt
 from flows.ledger import Lease
 
 HEARTBEAT_SECONDS = 2.0
@@ -16,6 +18,7 @@ class Control:
     """Keeps the lease of a run while its controller is at work, and tells it when to stop."""
 
     def __init__(self, lease: Lease, asked_elsewhere: Callable[[], bool] = lambda: False) -> None:
+        self.interrupt = Interrupt(signal.default_int_handler)  # until another one may be heard
         self._lease = lease
         self._asked_elsewhere = asked_elsewhere
         self._stop = threading.Event()
@@ -40,6 +43,8 @@ class Control:
         Raises:
             RunCancelled, LeaseLost: as the word says; RunFailed: a time limit was passed.
         """
+        if self.interrupt.is_heard:
+            self._cancel("the run was interrupted")
         if self._reason is not None:
             raise self._reason
         for deadline, message in self._deadlines:
@@ -71,16 +76,20 @@ class Control:
 
     def _beat(self) -> None:
         while not self._over.wait(HEARTBEAT_SECONDS):
-            try:
-                cancelled = self._lease.renew() or self._asked_elsewhere()
-            except LeaseLost as error:
-                with self._lock:
-                    self._reason = error
-                    self._stop.set()
-                return
-            except Exception:  # noqa: BLE001 -- whatever fails now may work with the next beat: the lease outlives many
-                continue
-            with self._lock:
-                if cancelled and not self._settled and self._reason is None:
-                    self._reason = RunCancelled("the run was cancelled")
-                    self._stop.set()
+            for is_cancelled in (self._lease.renew, self._asked_elsewhere):
+                try:
+                    if is_cancelled():
+                        self._cancel("the run was cancelled")
+                except LeaseLost as error:
+                    with self._lock:
+                        self._reason = error
+                        self._stop.set()
+                    return
+                except Exception:  # noqa: BLE001 -- whatever fails now may work with the next beat: the lease outlives many
+                    continue
+
+    def _cancel(self, reason: str) -> None:
+        with self._lock:
+            if not self._settled and self._reason is None:
+                self._reason = RunCancelled(reason)
+                self._stop.set()

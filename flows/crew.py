@@ -48,8 +48,8 @@ class Crew:
         """
         with self._left_when_interrupted():
             self._see_to_the_end()
+            self._dispatch.show(now=True)
         self._leave(0.0)
-        self._dispatch.show(now=True)
 
     def _see_to_the_end(self) -> None:
         gone = [record for record in self._run.ledger.hosts(self._run.id) if record.status in ("lost", "failed")]
@@ -70,7 +70,7 @@ class Crew:
 
     @contextmanager
     def _left_when_interrupted(self) -> Generator[None]:
-        """A Ctrl-C may come between any two steps, also before the first: nobody may go on for a run that is over."""
+        """Whatever ends it, also a signal between any two steps: nobody may go on for a run that is over."""
         try:
             yield
         except BaseException as error:
@@ -84,10 +84,13 @@ class Crew:
         for worker in self._workers.values():
             worker.stop()
         countdown = Countdown(seconds)
-        while any(worker.is_at_work() for worker in self._workers.values()) and countdown.left:
-            if seconds > LEAVE_SECONDS:
-                self._run.control.check()
-            time.sleep(0.02)
+        try:
+            while any(worker.is_at_work() for worker in self._workers.values()) and countdown.left:
+                if seconds > LEAVE_SECONDS:
+                    self._run.control.check()
+                time.sleep(0.02)
+        finally:
+            self._dispatch.close()
 
     def _worker(self, host: Host) -> HostWorker:
         return HostWorker(self._run, self._dispatch, self._run.plan(self._state), self._state, host)

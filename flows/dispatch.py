@@ -24,6 +24,10 @@ TABLE_SECONDS = 5.0
 BEGINNINGS = 2  # times that a host may leave no trace of a task, before that counts as an attempt
 
 
+class Closed(Exception):
+    """Something was to be written of tasks that nobody dispatches any more."""
+
+
 class Dispatch:
     """The tasks of one iteration on their way. Shared by the threads that look after the hosts."""
 
@@ -40,6 +44,7 @@ class Dispatch:
         self.idle_hosts = 0  # that left, for there was nothing for them to do
         self.coming = 0  # machines that are being made, for whom some work is left
         self._over = threading.Condition(self._lock)
+        self._is_closed = False
         for task in tasks:
             if task.status == "running":
                 self._of(task).add(task.id)
@@ -50,6 +55,11 @@ class Dispatch:
         self._told = 0
         self._shown = 0.0
         self._listed = 0.0
+
+    def close(self) -> None:
+        """Let nobody write of these tasks or their hosts any more: who is still at work comes too late, the run has gone on."""
+        with self._lock:
+            self._is_closed = True
 
     def take(self, host: Host, slots: int) -> tuple[str, list[PayloadTask]] | None:
         """The next chunk for a host, written to the ledger as a batch that is about to be submitted; None when there is none."""
@@ -66,7 +76,7 @@ class Dispatch:
                 task.host, task.batch = host.id, batch
                 self._move(task, "running")
                 task.exit_code, task.reason = None, ""
-            self._run.lease.update_tasks(chunk)
+            self._write(chunk)
             return batch, chunk
 
     def at_work(self, host: Host) -> dict[str, set[int]]:
@@ -95,7 +105,7 @@ class Dispatch:
             for task in tasks:
                 task.results = results.get(task.id, {})
                 self._move(task, "completed")
-            self._run.lease.update_tasks(tasks)
+            self._write(tasks)
         self.show()
 
     def failed(self, ends: Sequence[TaskEnd], reasons: dict[int, str]) -> None:
@@ -106,7 +116,7 @@ class Dispatch:
             for task in tasks:
                 task.reason = reasons[task.id]
                 self._again_or_not(task, causes.get(task.id), attempts.how(task, causes.get(task.id)))
-            self._run.lease.update_tasks(tasks)
+            self._write(tasks)
         self.show()
 
     def lost(self, tasks: set[int], reason: str) -> None:
@@ -116,7 +126,7 @@ class Dispatch:
             for task in lost:
                 task.reason = reason
                 self._again_or_not(task, Cause.LOST, "lost")
-            self._run.lease.update_tasks(lost)
+            self._write(lost)
         self.show()
 
     def not_begun(self, tasks: set[int]) -> None:
@@ -128,7 +138,7 @@ class Dispatch:
                 task.attempt -= 1
                 task.host = ""
             self._queue.extend(back)
-            self._run.lease.update_tasks(back)
+            self._write(back)
 
     def untraced(self, tasks: set[int]) -> None:
         """Nothing of the batch of these was begun: they wait again, but not for ever, for it may be their own doing."""
@@ -164,15 +174,16 @@ class Dispatch:
 
     def give_up(self, host: Host, reason: str) -> None:
         """A host is lost: what it had goes elsewhere."""
-        with self._lock:
+        with self._lock:  # for all of it: without its tasks, it would be the last host, and they lost for good
+            self._check_open()
+            tasks = {task for batch in self.at_work(host).values() for task in batch}
+            self._run.say("warning", f"host {host.address} is lost ({reason}); {len(tasks)} of its tasks go elsewhere")
+            self._run.lease.host(host, "lost", reason)
+            self.lost(tasks, f"host {host.address} was lost")
             self.lost_hosts += 1
             self.coming += host.is_machine
             self._hosts.discard(host.id)
             self._queued.pop(host.id, None)
-            tasks = {task for batch in self.at_work(host).values() for task in batch}
-        self._run.say("warning", f"host {host.address} is lost ({reason}); {len(tasks)} of its tasks go elsewhere")
-        self._run.lease.host(host, "lost", reason)
-        self.lost(tasks, f"host {host.address} was lost")
 
     def is_over(self) -> bool:
         """Every task has come to its end."""
@@ -186,7 +197,8 @@ class Dispatch:
 
     def is_stuck(self) -> bool:
         """There are tasks left and no host to run them."""
-        return not self._hosts and not self.is_over()
+        with self._lock:
+            return not self._hosts and not self.is_over()
 
     def show(self, *, now: bool = False) -> None:
         """Show the progress, at most once a second."""
@@ -207,6 +219,14 @@ class Dispatch:
         if listed:
             self._listed = self._shown
             self._run.view.tasks(tasks)
+
+    def _write(self, tasks: Sequence[PayloadTask]) -> None:
+        self._check_open()
+        self._run.lease.update_tasks(tasks)
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise Closed
 
     def _of(self, task: PayloadTask) -> set[int]:
         return self._running.setdefault(task.host, {}).setdefault(task.batch, set())

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 
 from blocks.errors import ChimineyError, LeaseLost, OutputsWait, ResourceError, RunCancelled, unexpected
 from blocks.mistakes import few
 from flows import curation, records
 from flows.crate import METADATA, run_crate
-from flows.interrupt import borne_once
 from flows.ledger import RunStatus
 from flows.ledger.database import LedgerUnavailable
 from flows.ledger.patience import patiently
@@ -30,14 +29,11 @@ CarryOut = Callable[[Stage, Run, RunState], RunState]
 def finish(run: Run, state: RunState, error: BaseException | None, carry_out: CarryOut) -> RunResult:
     """Destroy, publish where that was asked for, write the records, and say how it ended. Raises the error that ended the run."""
     run.control.settle()
-    bearing = nullcontext if isinstance(error, KeyboardInterrupt) else borne_once  # the second is there to leave all as it is
-    with bearing():
-        reason = patiently(lambda: _of_waiting(run, state, error))
-        state = _let_go(run, state, reason, carry_out)
+    reason = patiently(lambda: _of_waiting(run, state, error))
+    state = _let_go(run, state, reason, carry_out)
     if state.to_curate:
         state = _curated(run, state, carry_out)
-    with bearing():
-        result = _recorded(run, state)
+    result = _recorded(run, state)
     if reason is not None:
         raise reason
     return result

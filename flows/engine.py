@@ -6,10 +6,11 @@ It needs no Prefect: what executes a stage is given to it. However the run ends,
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from blocks.errors import InvalidRequest, LeaseLost
 from flows.ending import CarryOut, finish, outcome, recover
+from flows.interrupt import heard
 from flows.ledger import Lease, Ledger, RunRecord
 from flows.ledger.patience import patiently
 from flows.proposal import Proposal
@@ -36,7 +37,8 @@ def execute(stage: Stage, run: Run, state: RunState) -> RunState:
     """Execute a stage: act, then keep the new state."""
     over = run.control.limit(run.request.reliability.stage_time_limit, f"stage {stage.name}")
     try:
-        stage.process(run, state)
+        with run.control.interrupt.at_once() if stage.is_left_at_once else nullcontext():
+            stage.process(run, state)
     finally:
         over()
     state = stage.output(state)
@@ -52,6 +54,11 @@ def drive(run: Run, carry_out: CarryOut, flow_run: str = "") -> RunResult:
     Raises:
         RunCancelled, RunFailed and other ChimineyErrors: as the run ended, after destroy. LeaseLost: at once, touching nothing.
     """
+    with heard() as run.control.interrupt:
+        return _driven(run, carry_out, flow_run)
+
+
+def _driven(run: Run, carry_out: CarryOut, flow_run: str) -> RunResult:
     record = run.ledger.run(run.id)
     assert record is not None
     if record.status != "failed" and is_exhausted(run.ledger, record):

@@ -25,6 +25,7 @@ from flows.asked import Asked, asked_again, parameters, prepared, proposed
 from flows.connector import SmartConnector
 from flows.flow_call import body, carried_out, given_id, given_views
 from flows.form import signature
+from flows.interrupt import heard
 from flows.ledger import Ledger, RunRecord
 from flows.prefect_view import PrefectView
 from flows.proposal import Proposal
@@ -127,6 +128,7 @@ def _run(connector: SmartConnector, chosen: dict[str, Any]) -> RunResult:
     home = Path.home() if flow_run.deployment_id else Path.cwd()
     proposal = proposed(connector, chosen, home)
     with (
+        heard(),
         closing(Ledger()) as ledger,
         closing(PrefectView(flow_run.id, str(flow_run.name), get_run_logger())) as view,
     ):

@@ -1,33 +1,60 @@
-"""Ctrl-C while a run is coming to its end: what is being cleaned up and written is not broken off by it."""
+"""Ctrl-C while a controller is at work: it is heard, and the controller stops at a moment of its own.
+
+Python would raise it between any two steps of the main thread: with threads half begun, or with hosts half let go.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from types import FrameType
+
+Handler = Callable[[int, FrameType | None], object]
+
+
+class Interrupt:
+    """The first is told to whoever handled it so far, who may say so, and is heard; a second is as anywhere else."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.is_heard = False
+        self._handler = handler
+        self._is_raised = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Handle the signal."""
+        is_first, self.is_heard = not self.is_heard, True
+        try:
+            self._handler(number, frame)
+        except KeyboardInterrupt:
+            if self._is_raised or not is_first:
+                raise
+
+    @contextmanager
+    def at_once(self) -> Generator[None]:
+        """Raise the first one too, inside: for long work that does not ask whether to go on."""
+        self._is_raised = True
+        try:
+            if self.is_heard:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._is_raised = False
 
 
 @contextmanager
-def borne_once() -> Generator[None]:
-    """Let whoever handles a first Ctrl-C tell of it, but go on; a second one is as anywhere else.
-
-    Only in the main thread, where Python raises what an interrupt raises.
-    """
+def heard() -> Generator[Interrupt]:
+    """Hear the first one in the place of raising it, where it would be raised: in the main thread."""
     handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        yield
-        return
-    tell = handler
-
-    def bear(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, tell)
-        with suppress(KeyboardInterrupt):
-            tell(number, frame)
-
-    signal.signal(signal.SIGINT, bear)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, tell)
+    if isinstance(handler, Interrupt) and threading.current_thread() is threading.main_thread():
+        yield handler  # of whoever called this one
+    elif not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield Interrupt(signal.default_int_handler)  # which nobody calls
+    else:
+        interrupt = Interrupt(handler)
+        signal.signal(signal.SIGINT, interrupt)
+        try:
+            yield interrupt
+        finally:
+            signal.signal(signal.SIGINT, handler)

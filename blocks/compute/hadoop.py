@@ -27,7 +27,7 @@ def _folder(path: str) -> str:
         raise ValueError(f"{path!r} can't be a folder for runs; write for instance chiminey, or /data/chiminey")
     if strange := sorted(set(re.sub(r"[\w./@+=~-]", "", path))):
         raise ValueError(
-            f"{path!r} has {' '.join(map(repr, strange))} in it, which HDFS or MapReduce reads as a pattern or the end of a name; "
+            f"{path!r} has {' '.join(map(repr, strange))} in it, which HDFS or MapReduce reads as a pattern or a list; "
             "use letters, digits and . _ - /"
         )
     return path

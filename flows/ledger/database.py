@@ -77,12 +77,12 @@ class Database:
         """
         with self._lock:
             try:
-                cursor = self._begin()
                 try:
+                    cursor = self._begin()
                     yield Execute(cursor, self._postgresql)
                     cursor.execute("COMMIT")
-                except BaseException:
-                    self._roll_back(cursor)
+                except BaseException:  # a Ctrl-C may come right behind BEGIN too
+                    self._roll_back()
                     raise
                 cursor.close()
             except Exception as error:
@@ -109,9 +109,9 @@ class Database:
             cursor.execute(begin)
         return cursor
 
-    def _roll_back(self, cursor: Any) -> None:
+    def _roll_back(self) -> None:
         with suppress(Exception):  # the database has undone it by itself, or is gone: what led to that is what is raised
-            cursor.execute("ROLLBACK")
+            self._connection.execute("ROLLBACK")
 
     def _is_away(self, error: Exception) -> bool:
         """Whether it is the database's state that the driver tells of: a full disk, a lost connection, a damaged file."""

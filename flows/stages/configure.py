@@ -20,6 +20,7 @@ class Configure(Stage):
     """Prepares the place where everything of the run is kept."""
 
     name = "configure"
+    is_left_at_once = True
 
     def __init__(self) -> None:
         self._start_points: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ class Converge(Stage):
     """Asks the connector's ``converged`` hook, and ends the loop at the latest after ``max_iterations``."""
 
     name = "converge"
+    is_left_at_once = True
 
     def __init__(self) -> None:
         self._done = True

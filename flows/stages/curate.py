@@ -14,6 +14,7 @@ class Curate(Stage):
     """Publishes what was made, and what describes it. If it fails, the run has ended as it has, and this is done later."""
 
     name = "curate"
+    is_left_at_once = True
     retries = 1  # a repository that is away was waited for already
 
     def input_valid(self, proposal: Proposal) -> list[str]:

@@ -18,6 +18,7 @@ class Stage(ABC):
 
     name: ClassVar[str]
     retries: ClassVar[int] = 2  # after a transient fault, with growing pauses
+    is_left_at_once: ClassVar[bool] = False  # by a Ctrl-C, for it may be long at work without asking whether to go on
 
     def input_valid(self, proposal: Proposal) -> list[str]:
         """What is wrong with the request, as far as this stage is concerned; asked before anything starts."""

@@ -14,6 +14,7 @@ class Transform(Stage):
     """Asks the connector's ``transform`` hook."""
 
     name = "transform"
+    is_left_at_once = True
 
     def is_triggered(self, state: RunState) -> bool:
         return state.waited and not state.transformed and state.ending is None

@@ -29,6 +29,7 @@ from flows.flow import TAG, as_flow, begin, run_id_of
 from flows.flow_call import body, carried_out, given_id, given_views, run_here
 from flows.form import SWEEP_HELP, form_field, signature
 from flows.inputs import texts
+from flows.interrupt import heard
 from flows.ledger import Ledger, RunRecord
 from flows.ledger.patience import patiently
 from flows.prefect_view import PrefectView
@@ -155,6 +156,7 @@ def _sweep(connector: SmartConnector, chosen: dict[str, Any]) -> SweepResult:
     flow_run = context.flow_run
     proposal, request = requested(connector, chosen, Path.home() if flow_run.deployment_id else Path.cwd())
     with (
+        heard() as interrupt,
         closing(Ledger()) as ledger,
         closing(PrefectView(flow_run.id, str(flow_run.name), get_run_logger())) as view,
     ):
@@ -167,6 +169,7 @@ def _sweep(connector: SmartConnector, chosen: dict[str, Any]) -> SweepResult:
         record = known or _new(ledger, connector, request, flow_run)
         try:
             with _controlled(ledger, record, connector, Views([view, *given_views.get()])) as sweep, proposal.held():
+                sweep.control.interrupt = interrupt
                 result = _driven(sweep, proposal, str(flow_run.id))
         except (RunFailed, RunCancelled, ResourceError) as error:
             view.report(failure(record.id, error), cost.of_run(ledger, record.id))

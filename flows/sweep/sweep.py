@@ -10,9 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from math import inf
 from typing import Any
 
-from blocks.errors import ChimineyError, unexpected
+from blocks.errors import ChimineyError, RunCancelled, unexpected
 from flows.connector import SmartConnector
 from flows.control import Control
 from flows.ledger import Lease, Ledger, RunRecord
@@ -26,7 +27,7 @@ from flows.view import Level, View
 
 CarryOut = Callable[[RunRecord, View], None]
 
-LEAVE_SECONDS = 25.0  # that its runs have to clean up after themselves; a cancel in the Prefect UI leaves thirty for everything
+LEAVE_SECONDS = 25.0  # that its runs have to clean up when Prefect ends the process, which it gives thirty for everything
 
 
 class Sweep:
@@ -56,16 +57,20 @@ class Sweep:
             threading.Thread(target=self._work, args=(carry_out,), name=f"sweep {number}", daemon=True)
             for number in range(self.request.at_once)
         ]
-        for thread in threads:
-            thread.start()
         try:
+            for thread in threads:
+                thread.start()
             while any(thread.is_alive() for thread in threads):
                 self.control.sleep(0.2)
                 with suppress(LedgerUnavailable):  # what can't be shown now is shown in a moment
                     self._show()
                 self._check()
-        finally:
-            self._leave(threads)
+        except RunCancelled:  # whoever has no time for that may end the process
+            self._leave(threads, inf)
+            raise
+        except BaseException:
+            self._leave(threads, LEAVE_SECONDS)
+            raise
         self._check()
         self._show(now=True)
 
@@ -137,11 +142,13 @@ class Sweep:
             self._tabled = time.monotonic()
             self.view.table("results", table(self.ledger, self.record), None)
 
-    def _leave(self, threads: list[threading.Thread]) -> None:
+    def _leave(self, threads: list[threading.Thread], seconds: float) -> None:
+        """Have all runs stop and clean up after themselves, which may take so long."""
         self._leaving.set()
-        deadline = time.monotonic() + LEAVE_SECONDS
+        deadline = time.monotonic() + seconds
         for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            while thread.is_alive() and (left := deadline - time.monotonic()) > 0:
+                thread.join(min(left, 1.0))
 
 
 class Spokesman(View):

@@ -9,6 +9,7 @@ from types import FrameType
 
 import pytest
 
+from blocks.errors import RunCancelled
 from tests.engine import Lab, Recorder, left_on, unix
 from tests.payloads import connector
 from tests.runs.test_left_in_the_middle import end_of_host_threads
@@ -48,7 +49,7 @@ def interrupt_and_see(hosts: list[SSHD], folder: Path, seconds: float) -> None:
     try:
         lab.drive(record, proposal)
         expected = "completed"
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RunCancelled):
         expected = "cancelled"
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -14,13 +14,19 @@ import pytest
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelled
 
-from blocks.errors import ChimineyError, RunCancelled, Unreachable
+from blocks.errors import ChimineyError, CommandFailed, RunCancelled, Unreachable
+from blocks.host import Host
+from blocks.remote.session import RunnerSession, RunnerWatch
 from blocks.storage import LocalStorage
 from blocks.tree import Entry
+from blocks.work import BatchStatus, TaskEnd
 from flows import engine, reaper, records
+from flows.control import Control
 from flows.flow import clean_up
 from flows.host_worker import HostWorker
-from flows.result import RunResult
+from flows.ledger import Lease
+from flows.ledger.records import HostStatus
+from flows.request import Reliability
 from flows.run import Run
 from flows.stages.destroy import Destroy
 from flows.stages.stage import Stage
@@ -103,25 +109,17 @@ def test_an_interrupt_in_the_moment_in_which_hosts_begin_to_be_looked_after_ends
     assert not [text for text in lab.view.messages if "lost" in text or "answer" in text]
 
 
+@pytest.mark.parametrize("place", [(Destroy, "process"), (Control, "settle"), (records, "write")], ids=["let go", "end", "told"])
 def test_a_ctrl_c_while_a_run_is_coming_to_its_end_breaks_nothing_off(
-    sshd: SSHD, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: tuple[object, str], sshd: SSHD, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    process, write, told = Destroy.process, records.write, count()
+    act = getattr(*place)
 
-    def interrupt() -> None:
+    def interrupted(*given: object) -> object:
         signal.raise_signal(signal.SIGINT)
-        next(told)
+        return act(*given)
 
-    def interrupted_process(stage: Destroy, run: Run, state: RunState) -> None:
-        interrupt()
-        process(stage, run, state)
-
-    def interrupted_write(run: Run, state: RunState, result: RunResult) -> None:
-        interrupt()
-        write(run, state, result)
-
-    monkeypatch.setattr(Destroy, "process", interrupted_process)
-    monkeypatch.setattr(records, "write", interrupted_write)
+    monkeypatch.setattr(*place, interrupted)
     lab = Lab(tmp_path)
     handler = signal.getsignal(signal.SIGINT)
     try:
@@ -129,10 +127,95 @@ def test_a_ctrl_c_while_a_run_is_coming_to_its_end_breaks_nothing_off(
     except KeyboardInterrupt:
         pytest.fail("the run was broken off")
 
-    assert (result.state, next(told)) == ("completed", 2)
+    assert result.state == "completed"
     assert [each.status for each in lab.ledger.hosts(result.run_id)] == ["released"]
     assert (lab.folder(result) / "run.json").exists()
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_ctrl_c_before_the_first_stage_is_heard_and_a_second_one_raised(
+    sshd: SSHD, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, process = Lease.begin, Destroy.process
+
+    def interrupted(lease: Lease, flow_run: str) -> None:
+        signal.raise_signal(signal.SIGINT)
+        begin(lease, flow_run)
+
+    def interrupted_again(stage: Destroy, run: Run, state: RunState) -> None:
+        signal.raise_signal(signal.SIGINT)
+        process(stage, run, state)
+
+    monkeypatch.setattr(Lease, "begin", interrupted)
+    lab = Lab(tmp_path)
+    proposal = lab.request(connector(tmp_path, 'echo 1 >"$2/file"\n'), unix(sshd, slots=1))
+    record = lab.add(proposal)
+    with pytest.raises(RunCancelled, match="the run was interrupted"):
+        lab.drive(record, proposal)
+    ended = lab.ledger.find(record.id)
+    assert (ended.status, ended.message, ended.owner) == ("cancelled", "the run was interrupted", None)
+
+    monkeypatch.setattr(Destroy, "process", interrupted_again)
+    with pytest.raises(KeyboardInterrupt):
+        lab.drive(record, proposal)
+
+
+def test_a_host_that_can_not_go_on_when_its_run_is_cancelled_is_no_lost_one(
+    sshd: SSHD, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path)
+    proposal = lab.request(connector(tmp_path, "sleep 600\n"), unix(sshd, slots=1))
+    record = lab.add(proposal)
+    released, note = threading.Event(), Lease.host
+
+    def refused(*_: object) -> None:
+        lab.ledger.request_cancel(record.id)
+        raise CommandFailed("its disk is full")
+
+    def fence(*_: object) -> list[BatchStatus]:
+        released.wait(250)
+        return []
+
+    def noted(lease: Lease, host: Host, status: HostStatus, text: str = "") -> None:
+        note(lease, host, status, text)
+        if status == "released":
+            released.set()
+            end_of_host_threads()
+
+    monkeypatch.setattr(RunnerSession, "watch", refused)
+    monkeypatch.setattr(RunnerSession, "fence", fence)
+    monkeypatch.setattr(Lease, "host", noted)
+    with pytest.raises(RunCancelled):
+        lab.drive(record, proposal)
+
+    assert [each.status for each in lab.ledger.hosts(record.id)] == ["released"]
+    assert [task.status for task in lab.ledger.tasks(record.id)] == ["pending"]
+
+
+def test_what_the_last_host_had_fails_before_the_run_is_given_up(
+    sshd: SSHD, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note, ends = Lease.host, RunnerWatch.ends
+
+    def slowly(lease: Lease, host: Host, status: HostStatus, text: str = "") -> None:
+        if status == "lost":
+            time.sleep(0.5)
+        note(lease, host, status, text)
+
+    def until_one_is_home(watch: RunnerWatch, seconds: float) -> list[TaskEnd]:
+        if any(lab.results.glob("*/output_0/1/file")):
+            raise CommandFailed("its disk is full")
+        return ends(watch, seconds)
+
+    monkeypatch.setattr(RunnerWatch, "ends", until_one_is_home)
+    monkeypatch.setattr(Lease, "host", slowly)
+    lab = Lab(tmp_path)
+    main = '[ "$CHIMINEY_TASK_ID" = 1 ] || sleep 600\necho 1 >"$2/file"\n'
+    once = Reliability(maximum_retry=0)
+    result = lab.go(connector(tmp_path, main), unix(sshd, slots=2), sweep={"n": [1, 2]}, reliability=once)
+
+    assert result.state == "completed-with-failures"
+    assert left_on(sshd) == []
 
 
 def test_what_a_controller_was_kept_from_cleaning_up_prefect_s_hook_does_at_once(

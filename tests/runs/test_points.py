@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,16 +12,20 @@ from typing import Any
 import pytest
 
 from blocks.compute import LocalCompute
-from blocks.errors import LeaseLost
+from blocks.errors import LeaseLost, RunCancelled
 from flows import SmartConnector, engine
 from flows.iteration import Iteration
 from flows.ledger import RunRecord
 from flows.ledger.owner import this_process
 from flows.request import RunRequest, SweepRequest
+from flows.run import Run
+from flows.stages.destroy import Destroy
+from flows.state import RunState
 from flows.sweep.sweep import CarryOut, Sweep
 from flows.sweep_map import SweepMap
 from flows.view import View
 from tests.engine import Lab
+from tests.meanwhile import when
 from tests.payloads import connector
 
 
@@ -71,3 +77,43 @@ def test_a_sweep_that_another_controller_took_over_stops_at_once(tmp_path: Path)
     sweep.close()
 
     assert asked == ["5e-1"]
+
+
+def test_a_signal_while_a_sweep_begins_ends_what_has_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == "sweep 0":
+            while not (lab.ledger.children("5e") and lab.ledger.hosts("5e-1")):
+                time.sleep(0.02)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    lab = Lab(tmp_path)
+    sweep, carry_out = begun(lab, connector(tmp_path / "any", "sleep 600"), {"x": [1]})
+    with pytest.raises(KeyboardInterrupt):
+        sweep.drive(carry_out)
+    sweep.close()
+
+    assert [child.status for child in lab.ledger.children("5e")] == ["cancelled"]
+    assert [host.status for host in lab.ledger.hosts("5e-1")] == ["released"]
+
+
+def test_a_sweep_that_is_cancelled_gives_its_runs_the_time_to_clean_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = Destroy.process
+
+    def slowly(stage: Destroy, run: Run, state: RunState) -> None:
+        time.sleep(1)
+        process(stage, run, state)
+
+    monkeypatch.setattr(Destroy, "process", slowly)
+    monkeypatch.setattr("flows.sweep.sweep.LEAVE_SECONDS", 0.1)
+    lab = Lab(tmp_path)
+    sweep, carry_out = begun(lab, connector(tmp_path / "any", "sleep 600"), {"x": [1]})
+    when(lambda: lab.ledger.task_counts("5e-1").get("running"), lambda: lab.ledger.request_cancel("5e"))
+    with pytest.raises(RunCancelled):
+        sweep.drive(carry_out)
+    sweep.close()
+
+    assert [host.status for host in lab.ledger.hosts("5e-1")] == ["released"]

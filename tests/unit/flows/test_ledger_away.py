@@ -95,6 +95,39 @@ def test_whatever_a_view_answers_the_lease_is_kept(lease: Lease, monkeypatch: py
     keeper.close()
 
 
+def test_a_cancel_elsewhere_is_heard_also_while_the_ledger_can_not_be_written(
+    lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable() -> bool:
+        raise LedgerUnavailable("its disk is full")
+
+    monkeypatch.setattr(control, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(lease, "renew", unavailable)
+    keeper = Control(lease, lambda: True)
+    with pytest.raises(RunCancelled):
+        keeper.sleep(60)
+    keeper.close()
+
+
+def test_a_ctrl_c_right_behind_the_beginning_of_a_transaction_leaves_none_open(
+    ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Database._begin  # pyright: ignore[reportPrivateUsage]
+
+    def interrupted(database: Database) -> object:
+        begin(database)
+        raise KeyboardInterrupt
+
+    database = Database(ledger_url)
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "_begin", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            database.select("SELECT count(*) AS number FROM runs")
+
+    assert database.select("SELECT count(*) AS number FROM runs") == [{"number": 0}]
+    database.close()
+
+
 @pytest.mark.parametrize("ledger_url", ["postgresql"], indirect=True)
 def test_a_server_that_ends_in_the_midst_of_a_transaction_is_reached_again(ledger_url: str) -> None:
     database = Database(ledger_url)
