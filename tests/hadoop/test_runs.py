@@ -141,7 +141,7 @@ def test_a_pattern_that_java_does_not_know_is_no_count_of_nothing(
 ) -> None:
     compute = hadoop_compute(gateway, properties={"mapreduce.map.maxattempts": 1})
     with pytest.raises(RunFailed) as failure:
-        lab.go(WordCount(), compute, input=texts(tmp_path, "x"), inputs={"word_pattern": "(x"}, reliability=ONCE)
+        lab.go(WordCount(), compute, input=texts(tmp_path / "i", "x"), inputs={"word_pattern": "(x"}, reliability=ONCE)
     assert "wordcount: word_pattern (x is no regular expression of Java's: Unclosed group" in str(failure.value)
     assert "(grep-search, MAPREDUCE): FINISHED, FAILED" in str(failure.value)
     assert left_in(hadoop, gateway) == []
