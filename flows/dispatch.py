@@ -17,7 +17,7 @@ from flows.ledger import PayloadTask
 from flows.ledger.records import TaskStatus
 from flows.run import Run
 from flows.run_folder import TASKS_JSON
-from flows.view import Progress
+from flows.tally import Waiting, tally
 
 SHOWN_FAILURES = 10  # told one by one; the rest are counted
 TABLE_SECONDS = 5.0
@@ -51,7 +51,7 @@ class Dispatch:
         self._least = max(1, len(tasks) // (16 * max(1, len(hosts))))
         self.expected = run.ledger.task_seconds(run.connector.name)  # that a task is likely to take; 0: nothing is known
         self._untraced: Counter[int] = Counter()
-        self._queued: dict[str, tuple[frozenset[int], str]] = {}  # by host: the tasks that wait in its queue, and why
+        self._queued: dict[str, Waiting] = {}  # by host
         self._told = 0
         self._shown = 0.0
         self._listed = 0.0
@@ -206,15 +206,9 @@ class Dispatch:
             if not now and time.monotonic() - self._shown < 1.0:
                 return
             self._shown = time.monotonic()
-            counts = dict.fromkeys(("pending", "running", "completed", "failed"), 0)
-            for task in self.tasks.values():
-                counts[task.status] += 1
-            queued = sum(self.tasks[task].status == "running" for tasks, _ in self._queued.values() for task in tasks)
-            note = "; ".join(dict.fromkeys(note for _, note in self._queued.values() if note))
+            progress = tally(self._iteration, self.tasks, self._queued.values())
             listed = now or self._shown - self._listed >= TABLE_SECONDS
             tasks = list(self.tasks.values())
-        running = counts["running"] - queued
-        progress = Progress(self._iteration, len(tasks), counts["completed"], counts["failed"], running, queued, note)
         self._run.view.progress(progress)
         if listed:
             self._listed = self._shown
