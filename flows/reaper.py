@@ -7,6 +7,7 @@ still knows which of its tasks were done. What every run has beside its results 
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
 from blocks.compute.resource import ComputeResource
 from blocks.errors import ChimineyError, LeaseLost
@@ -14,6 +15,7 @@ from blocks.host import Host
 from blocks.host_session import HostSession
 from flows import belated_records
 from flows.belated_records import Find
+from flows.control import Control
 from flows.ledger import HostRecord, Lease, Ledger, RunRecord, RunStatus
 from flows.ledger.lease import LEASE_SECONDS
 from flows.ledger.owner import this_process
@@ -78,11 +80,20 @@ def end(ledger: Ledger, record: RunRecord, find: Find, ending: Ending, message: 
     lease = ledger.acquire(record.id, this_process())
     if lease is None:
         return "left alone, a controller is at work on it"
-    if _has_changed(ledger, record):
+    try:
+        if _has_changed(ledger, record):
+            return "left alone, for it has gone on since it was looked at"
+        with closing(Control(lease)):  # which keeps it, for providers and hosts may take long
+            if record.kind == "sweep":
+                return _end_sweep(ledger, lease, record, find, ending, message)
+            return _end_run(ledger, lease, record, find, ending, message)
+    except LeaseLost:
+        return "left alone, a controller has taken it up"
+    finally:
         lease.release()
-        return "left alone, for it has gone on since it was looked at"
-    if record.kind == "sweep":
-        return _end_sweep(ledger, lease, record, find, ending, message)
+
+
+def _end_run(ledger: Ledger, lease: Lease, record: RunRecord, find: Find, ending: Ending, message: str) -> str:
     sessions: dict[str, HostSession] = {}
     try:
         compute = load(RunRequest.model_validate_json(record.request).compute, ComputeResource)
@@ -95,13 +106,12 @@ def end(ledger: Ledger, record: RunRecord, find: Find, ending: Ending, message: 
         if record.status == "running":
             troubles += belated_records.of_run(ledger, lease, record, find)
     except LeaseLost:
-        return "left alone, a controller has taken it up"
+        raise
     except ChimineyError as error:
         return f"could not be cleaned up: {error}"
     finally:
         for opened in sessions.values():
             opened.close()
-        lease.release()
     return "; ".join(troubles) if troubles else "cleaned up"
 
 
@@ -114,19 +124,14 @@ def _has_changed(ledger: Ledger, seen: RunRecord) -> bool:
 def _end_sweep(ledger: Ledger, lease: Lease, record: RunRecord, find: Find, ending: Ending, message: str) -> str:
     """A sweep has nothing of its own to clean up, only its runs."""
     troubles: list[str] = []
-    try:
-        _write_ending(lease, record, ending, message)
-        for child in ledger.children(record.id):
-            if child.status == "running" and ledger.is_owned(child):
-                ledger.request_cancel(child.id)
-            elif child.status == "running":
-                end(ledger, child, find, ending, message)
-        if record.status == "running":
-            troubles = belated_records.of_sweep(ledger, lease, record, find, ending, message)
-    except LeaseLost:
-        return "left alone, a controller has taken it up"
-    finally:
-        lease.release()
+    _write_ending(lease, record, ending, message)
+    for child in ledger.children(record.id):
+        if child.status == "running" and ledger.is_owned(child):
+            ledger.request_cancel(child.id)
+        elif child.status == "running":
+            end(ledger, child, find, ending, message)
+    if record.status == "running":
+        troubles = belated_records.of_sweep(ledger, lease, record, find, ending, message)
     return "; ".join(["its runs are ended", *troubles])
 
 
