@@ -14,10 +14,10 @@ from blocks.errors import ChimineyError, LeaseLost
 from blocks.host import Host
 from blocks.host_session import HostSession
 from flows import belated_records
+from flows.abandoned import is_abandoned
 from flows.belated_records import Find
 from flows.control import Control
 from flows.ledger import HostRecord, Lease, Ledger, RunRecord, RunStatus
-from flows.ledger.lease import LEASE_SECONDS
 from flows.ledger.owner import this_process
 from flows.references import load
 from flows.release import release
@@ -48,31 +48,18 @@ def _place(host: HostRecord) -> str:
 
 
 def needs_reaping(ledger: Ledger, record: RunRecord, *, is_begun: bool = False) -> bool:
-    """Whether a run is dead: it says that it runs and nobody is at work on it, or it ended and left something on a host.
-
-    Of one that nobody is at work on and that is not known to have begun, somebody may yet come to begin it.
-    """
-    if ledger.is_owned(record):
-        return False
+    """Whether a run is dead: it says that it runs and nobody is at work on it, or it ended and left something on a host."""
     if record.status == "running":
-        return is_begun or record.owner is not None or not (_is_new(record) or _is_waited_for(ledger, record))
-    return not _do_outputs_wait(record) and any(host.status != "released" for host in ledger.hosts(record.id))
+        return is_abandoned(ledger, record, is_begun=is_begun)
+    if ledger.is_owned(record) or _do_outputs_wait(record):
+        return False
+    return any(host.status != "released" for host in ledger.hosts(record.id))
 
 
 def _do_outputs_wait(record: RunRecord) -> bool:
     """Whether hosts have its outputs, for a resume that may yet come."""
     waits = RunState.model_validate_json(record.state).outputs_wait
     return waits and time.time() - (record.ended or record.created) <= OUTPUTS_WAIT_SECONDS
-
-
-def _is_new(record: RunRecord) -> bool:
-    return time.time() - record.created <= LEASE_SECONDS
-
-
-def _is_waited_for(ledger: Ledger, record: RunRecord) -> bool:
-    """Whether it is a run of a sweep that lives: its turn may come late, when workers are busy."""
-    sweep = ledger.run(record.parent)
-    return sweep is not None and ledger.is_owned(sweep)
 
 
 def end(ledger: Ledger, record: RunRecord, find: Find, ending: Ending, message: str) -> str:
@@ -156,4 +143,7 @@ def cancel(ledger: Ledger, record: RunRecord, find: Find) -> str:
     if ledger.is_owned(record):
         ledger.request_cancel(record.id)
         return f"{record.name} is being cancelled"
+    now = ledger.run(record.id)
+    if now is not None and now.status != "running":  # it has just ended
+        return f"{record.name} is {now.status}, there is nothing to cancel"
     return f"{record.name} had no controller any more: {end(ledger, record, find, 'cancelled', 'the run was cancelled')}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from blocks.compute import LocalCompute
 from flows import orphans, reaper
+from flows.abandoned import is_abandoned
 from flows.ledger import RunRecord
 from flows.ledger.owner import this_process
 from flows.request import SweepRequest
@@ -90,3 +92,29 @@ def test_nor_one_whose_machines_were_found_with_the_provider(
 
     assert taken == {record.id: False}
     assert lab.ledger.acquire(record.id, this_process()) is not None
+
+
+def test_a_run_that_ends_just_after_it_was_looked_up_is_no_dead_one(lab: Lab, tmp_path: Path) -> None:
+    identity = a_run(lab, tmp_path).id
+    lease = lab.ledger.acquire(identity, this_process())
+    assert lease is not None
+    (seen,) = lab.ledger.unfinished()
+    lease.end("completed", "")
+    lease.release()
+
+    assert not reaper.needs_reaping(lab.ledger, seen)
+    assert not is_abandoned(lab.ledger, seen)
+    assert reaper.cancel(lab.ledger, seen, lab.find) == f"{seen.name} is completed, there is nothing to cancel"
+
+
+def test_nor_is_one_that_begins_then(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = replace(a_run(lab, tmp_path), created=1.0)
+    is_owned = lab.ledger.is_owned
+
+    def begins_when_asked(record: RunRecord) -> bool:
+        answer = is_owned(record)
+        assert answer or lab.ledger.acquire(record.id, this_process()) is not None
+        return answer
+
+    monkeypatch.setattr(lab.ledger, "is_owned", begins_when_asked)
+    assert not reaper.needs_reaping(lab.ledger, seen)
