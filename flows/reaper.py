@@ -146,4 +146,5 @@ def cancel(ledger: Ledger, record: RunRecord, find: Find) -> str:
     now = ledger.run(record.id)
     if now is not None and now.status != "running":  # it has just ended
         return f"{record.name} is {now.status}, there is nothing to cancel"
-    return f"{record.name} had no controller any more: {end(ledger, record, find, 'cancelled', 'the run was cancelled')}"
+    had = "no controller any more" if is_abandoned(ledger, record) else "not begun"
+    return f"{record.name} had {had}: {end(ledger, record, find, 'cancelled', 'the run was cancelled')}"

@@ -118,3 +118,11 @@ def test_nor_is_one_that_begins_then(lab: Lab, tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(lab.ledger, "is_owned", begins_when_asked)
     assert not reaper.needs_reaping(lab.ledger, seen)
+
+
+def test_a_run_that_is_cancelled_while_it_waits_for_its_turn_had_not_begun(lab: Lab, tmp_path: Path) -> None:
+    sweep, child = a_sweep_and_its_run(lab, tmp_path)
+    assert lab.ledger.acquire(sweep.id, this_process()) is not None
+
+    assert reaper.cancel(lab.ledger, child, lab.find) == f"{child.name} had not begun: cleaned up"
+    assert lab.ledger.find(child.id).status == "cancelled"
