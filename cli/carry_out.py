@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -20,11 +20,13 @@ from cli import answer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from flows.ledger import Ledger, RunRecord
     from flows.result import RunResult
     from flows.view import View
 
 COMPLETED_WITH_FAILURES = 3
 _DETACH_SECONDS = 120.0
+_STOP_SECONDS = 30.0
 
 Start = Callable[["list[View]"], Coroutine[Any, Any, "RunResult"]]
 
@@ -135,21 +137,43 @@ def _leave_behind(run_id: str, name: str, as_json: bool) -> None:
         "--run-id",
         run_id,
     ]
+    ledger = Ledger()
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
-    ledger = Ledger()
     deadline = time.monotonic() + _DETACH_SECONDS
-    while (record := ledger.run(run_id)) is None:
-        if process.poll() is not None:
-            _tell_failure(run_id, InvalidRequest(*_errors(log)), as_json, begun=False)
-            raise typer.Exit(_failed_to_begin(log, process.returncode))
-        if time.monotonic() > deadline:
-            raise ChimineyError(f"the run has not begun after {_DETACH_SECONDS:.0f} seconds; its log is {log}")
-        time.sleep(0.1)
+    record, interrupted = None, False
+    try:
+        while (record := ledger.run(run_id)) is None and time.monotonic() < deadline:
+            if process.poll() is not None:
+                _tell_failure(run_id, InvalidRequest(*_errors(log)), as_json, begun=False)
+                raise typer.Exit(_failed_to_begin(log, process.returncode))
+            time.sleep(0.1)
+    except KeyboardInterrupt:
+        interrupted = True
+    if record is None:
+        record = _stopped(process, ledger, run_id)
+        if record is None and interrupted:
+            raise KeyboardInterrupt
+        if record is None:
+            raise ChimineyError(f"the run has not begun after {_DETACH_SECONDS:.0f} seconds and was stopped; its log is {log}")
+        typer.echo(f"It had just begun; 'chiminey cancel {record.name}' makes sure that it ends.", err=True)
     if as_json:
         answer.give({"run_id": record.id, "name": record.name, "state": record.status})
     else:
         typer.echo(record.name)
+    if interrupted:
+        raise typer.Exit(RunCancelled.exit_code)
+
+
+def _stopped(process: subprocess.Popen[bytes], ledger: Ledger, run_id: str) -> RunRecord | None:
+    """End what was left behind, which a Ctrl-C in this terminal does not reach; gives the run if it has begun all the same."""
+    process.send_signal(signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+        process.wait(_STOP_SECONDS)
+    if ledger.run(run_id) is None:
+        process.kill()
+        process.wait()
+    return ledger.run(run_id)
 
 
 def _errors(log: Path) -> list[str]:

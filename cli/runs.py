@@ -12,6 +12,7 @@ import typer
 from cli import answer
 from cli.options import Json, Run
 from flows import cost
+from flows.abandoned import is_abandoned
 
 if TYPE_CHECKING:
     from flows.ledger import HostRecord, Ledger, RunRecord
@@ -131,7 +132,7 @@ def _row(
 ) -> dict[str, Any]:
     """One line of the list; of a sweep, the points are counted in the place of the tasks."""
     counts = _points(ledger, record) if record.kind == "sweep" else all_counts.get(record.id, {})
-    interrupted = record.status == "running" and not ledger.is_owned(record)
+    interrupted = is_abandoned(ledger, record)
     return {
         "run_id": record.id,
         "name": record.name,

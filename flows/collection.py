@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from blocks.errors import CommandFailed, ResourceError, Unstorable
@@ -91,20 +92,24 @@ class Collection:
         """The tasks of one batch; halved until one that spoils the stream of all is alone, for it must cost no other."""
         heard: dict[int, Overheard] = {}
         try:
-            self._run.output_storage.collect(folder, seen(self._outputs(ends, heard)))
-            told.update(heard)
+            with closing(self._outputs(ends, heard)) as outputs:  # the halves need what it holds of the connection
+                self._run.output_storage.collect(folder, seen(outputs))
         except CommandFailed as error:
             self._go_on()
             if error is not self.host_error and not isinstance(error, Unstorable):
                 raise
-            if len(ends) == 1:
-                unreadable[ends[0].task] = str(error)[-REASON_LENGTH:]
-                return
-            half = len(ends) // 2
-            for part in (ends[:half], ends[half:]):
-                self._place_batch(part, folder, seen, told, unreadable)
+            reason = str(error)
+        else:
+            told.update(heard)
+            return
+        if len(ends) == 1:
+            unreadable[ends[0].task] = reason[-REASON_LENGTH:]
+            return
+        half = len(ends) // 2
+        for part in (ends[:half], ends[half:]):
+            self._place_batch(part, folder, seen, told, unreadable)
 
-    def _outputs(self, ends: Sequence[TaskEnd], told: dict[int, Overheard]) -> Iterator[Entry]:
+    def _outputs(self, ends: Sequence[TaskEnd], told: dict[int, Overheard]) -> Generator[Entry]:
         """The outputs of one batch's tasks, below the name that each has in the output location.
 
         What tasks tell in passing is kept in ``told``: their results, or of those that failed their standard error.

@@ -5,9 +5,12 @@ The last resort after a controller was killed while it asked for a machine, or a
 
 from __future__ import annotations
 
+from contextlib import closing, nullcontext
+
 from blocks.compute.resource import ComputeResource
 from blocks.errors import ChimineyError
 from flows import resources
+from flows.control import Control
 from flows.ledger import Ledger, RunRecord
 from flows.ledger.owner import this_process
 from flows.reaper import needs_reaping
@@ -58,7 +61,8 @@ def _removed(ledger: Ledger, compute: ComputeResource, run: str, name: str, *, k
     if lease is None and known:
         return []
     try:
-        compute.destroy(run, [])
+        with closing(Control(lease)) if lease is not None else nullcontext():
+            compute.destroy(run, [])
     except ChimineyError as error:
         return [f"machines of run {name} could not be removed: {error}"]
     finally:

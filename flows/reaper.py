@@ -7,15 +7,17 @@ still knows which of its tasks were done. What every run has beside its results 
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
 from blocks.compute.resource import ComputeResource
 from blocks.errors import ChimineyError, LeaseLost
 from blocks.host import Host
 from blocks.host_session import HostSession
 from flows import belated_records
+from flows.abandoned import is_abandoned
 from flows.belated_records import Find
+from flows.control import Control
 from flows.ledger import HostRecord, Lease, Ledger, RunRecord, RunStatus
-from flows.ledger.lease import LEASE_SECONDS
 from flows.ledger.owner import this_process
 from flows.references import load
 from flows.release import release
@@ -46,15 +48,12 @@ def _place(host: HostRecord) -> str:
 
 
 def needs_reaping(ledger: Ledger, record: RunRecord, *, is_begun: bool = False) -> bool:
-    """Whether a run is dead: it says that it runs and nobody is at work on it, or it ended and left something on a host.
-
-    Of one that nobody is at work on and that is not known to have begun, somebody may yet come to begin it.
-    """
-    if ledger.is_owned(record):
-        return False
+    """Whether a run is dead: it says that it runs and nobody is at work on it, or it ended and left something on a host."""
     if record.status == "running":
-        return is_begun or record.owner is not None or not (_is_new(record) or _is_waited_for(ledger, record))
-    return not _do_outputs_wait(record) and any(host.status != "released" for host in ledger.hosts(record.id))
+        return is_abandoned(ledger, record, is_begun=is_begun)
+    if ledger.is_owned(record) or _do_outputs_wait(record):
+        return False
+    return any(host.status != "released" for host in ledger.hosts(record.id))
 
 
 def _do_outputs_wait(record: RunRecord) -> bool:
@@ -63,26 +62,25 @@ def _do_outputs_wait(record: RunRecord) -> bool:
     return waits and time.time() - (record.ended or record.created) <= OUTPUTS_WAIT_SECONDS
 
 
-def _is_new(record: RunRecord) -> bool:
-    return time.time() - record.created <= LEASE_SECONDS
-
-
-def _is_waited_for(ledger: Ledger, record: RunRecord) -> bool:
-    """Whether it is a run of a sweep that lives: its turn may come late, when workers are busy."""
-    sweep = ledger.run(record.parent)
-    return sweep is not None and ledger.is_owned(sweep)
-
-
 def end(ledger: Ledger, record: RunRecord, find: Find, ending: Ending, message: str) -> str:
     """Take a dead run over, clean up after it and write how it ended; does nothing to one that lives. Says what was done."""
     lease = ledger.acquire(record.id, this_process())
     if lease is None:
         return "left alone, a controller is at work on it"
-    if _has_changed(ledger, record):
+    try:
+        if _has_changed(ledger, record):
+            return "left alone, for it has gone on since it was looked at"
+        with closing(Control(lease)):  # which keeps it, for providers and hosts may take long
+            if record.kind == "sweep":
+                return _end_sweep(ledger, lease, record, find, ending, message)
+            return _end_run(ledger, lease, record, find, ending, message)
+    except LeaseLost:
+        return "left alone, a controller has taken it up"
+    finally:
         lease.release()
-        return "left alone, for it has gone on since it was looked at"
-    if record.kind == "sweep":
-        return _end_sweep(ledger, lease, record, find, ending, message)
+
+
+def _end_run(ledger: Ledger, lease: Lease, record: RunRecord, find: Find, ending: Ending, message: str) -> str:
     sessions: dict[str, HostSession] = {}
     try:
         compute = load(RunRequest.model_validate_json(record.request).compute, ComputeResource)
@@ -95,13 +93,12 @@ def end(ledger: Ledger, record: RunRecord, find: Find, ending: Ending, message: 
         if record.status == "running":
             troubles += belated_records.of_run(ledger, lease, record, find)
     except LeaseLost:
-        return "left alone, a controller has taken it up"
+        raise
     except ChimineyError as error:
         return f"could not be cleaned up: {error}"
     finally:
         for opened in sessions.values():
             opened.close()
-        lease.release()
     return "; ".join(troubles) if troubles else "cleaned up"
 
 
@@ -114,19 +111,14 @@ def _has_changed(ledger: Ledger, seen: RunRecord) -> bool:
 def _end_sweep(ledger: Ledger, lease: Lease, record: RunRecord, find: Find, ending: Ending, message: str) -> str:
     """A sweep has nothing of its own to clean up, only its runs."""
     troubles: list[str] = []
-    try:
-        _write_ending(lease, record, ending, message)
-        for child in ledger.children(record.id):
-            if child.status == "running" and ledger.is_owned(child):
-                ledger.request_cancel(child.id)
-            elif child.status == "running":
-                end(ledger, child, find, ending, message)
-        if record.status == "running":
-            troubles = belated_records.of_sweep(ledger, lease, record, find, ending, message)
-    except LeaseLost:
-        return "left alone, a controller has taken it up"
-    finally:
-        lease.release()
+    _write_ending(lease, record, ending, message)
+    for child in ledger.children(record.id):
+        if child.status == "running" and ledger.is_owned(child):
+            ledger.request_cancel(child.id)
+        elif child.status == "running":
+            end(ledger, child, find, ending, message)
+    if record.status == "running":
+        troubles = belated_records.of_sweep(ledger, lease, record, find, ending, message)
     return "; ".join(["its runs are ended", *troubles])
 
 
@@ -151,4 +143,8 @@ def cancel(ledger: Ledger, record: RunRecord, find: Find) -> str:
     if ledger.is_owned(record):
         ledger.request_cancel(record.id)
         return f"{record.name} is being cancelled"
-    return f"{record.name} had no controller any more: {end(ledger, record, find, 'cancelled', 'the run was cancelled')}"
+    now = ledger.run(record.id)
+    if now is not None and now.status != "running":  # it has just ended
+        return f"{record.name} is {now.status}, there is nothing to cancel"
+    had = "no controller any more" if is_abandoned(ledger, record) else "not begun"
+    return f"{record.name} had {had}: {end(ledger, record, find, 'cancelled', 'the run was cancelled')}"

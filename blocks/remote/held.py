@@ -7,6 +7,7 @@ because not all of them arrived, first puts them back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from shlex import quote
 from typing import Protocol
 
@@ -95,7 +96,8 @@ def hold(session: Session, place: str, tasks: Iterable[int], smallest: int, leav
         if line:
             task, size, mode, time, md5, sha256, number, path = line.split("\t", 7)
             content = HeldFile(int(size), md5, sha256, session, place, int(number))
-            yield int(task), Entry(f"output/{path}", "file", int(mode, 8), float(time), int(size), content)
+            with closing(content):  # it is read before the next is asked for, or not to its end
+                yield int(task), Entry(f"output/{path}", "file", int(mode, 8), float(time), int(size), content)
 
 
 class HeldFile(HostFile):
@@ -114,8 +116,13 @@ class HeldFile(HostFile):
         block = self._stream.read(min(size, self._left))
         self._left -= len(block)
         if not block or not self._left:
-            self._stream.close()
+            self.close()
         return block
+
+    def close(self) -> None:
+        """Let go of what reading it holds of the connection."""
+        if self._stream is not None:
+            self._stream.close()
 
     def send(self, url: str, headers: Mapping[str, str]) -> str:
         head = self._session.ask(_send(self._place, self._number, url, headers), ()).decode("latin-1")

@@ -121,7 +121,8 @@ done
 """
 
 
-_KNOWN = """
+# What the scheduler calls the jobs of batches.
+KNOWN = """
 commas() { echo "$*" | tr ' ' ','; }
 names= jobs=
 know() {
@@ -143,12 +144,13 @@ def status(scratch: str, run: str, batches: list[str], dialect: Dialect) -> str:
     return f"""
 {at(scratch, run)} || exit
 {commands.find(dialect)}
-{_status(names, dialect)}
+{markers_and_queue(names, dialect)}
 """
 
 
-def _status(names: str, dialect: Dialect) -> str:
-    return f"""{_KNOWN}
+def markers_and_queue(names: str, dialect: Dialect) -> str:
+    """The same of batches that are named in shell, in the run's folder."""
+    return f"""{KNOWN}
 know "{names}"
 queue=yes
 [ -z "$names" ] || queue=$({dialect.queue()} 2>&1) || {{ echo "away"; echo "$queue" | tail -n 1; queue=away; }}
@@ -185,67 +187,10 @@ def history(
     return f"""
 {at(scratch, run)} || exit
 {commands.find(dialect)}
-{_KNOWN}
+{KNOWN}
 know "{" ".join(batches)}"
 {shown}
 echo history
 {dialect.history(accounting=accounting)}
 true
-"""
-
-
-def _end(names: str, dialect: Dialect, rounds: int, others: str = "true") -> str:
-    """No job of these batches begins any more, nor one of ``others``, which prints names; then wait until none of them runs."""
-    return f"""{_KNOWN}
-for batch in {names}; do mkdir -p "batches/$batch" && true >"batches/$batch/stop"; done
-know "{names}"
-round=0
-again() {{ # unless the rounds are over; with what is in the way of the end
-    [ "$round" -lt {rounds} ] || {{ echo "{dialect.title} $1" >&2; exit 1; }}
-    round=$((round + 1))
-    sleep 1
-}}
-until others=$({{ {others}; }} 2>&1); do again "does not answer: $(echo "$others" | tail -n 1)"; done
-names=$(for name in $names $others; do echo "$name"; done | sort -u)
-names=$(echo $names)
-said=
-[ -z "$names" ] || said=$({{ {dialect.cancel(kill=False)}; }} 2>&1 >/dev/null | tail -n 1)
-while [ -n "$names" ]; do
-    if queue=$({dialect.queue()} 2>&1); then
-        [ -n "$queue" ] || break
-        again "has not ended its jobs yet: $jobs${{said:+ ($said)}}"
-    else
-        again "does not answer: $(echo "$queue" | tail -n 1)"
-    fi
-    [ $((round % 4)) -ne 3 ] ||
-        said=$({{ {dialect.cancel(kill=True)}; {dialect.cancel(kill=False)}; }} 2>&1 >/dev/null | tail -n 1)
-done"""
-
-
-def fence(scratch: str, run: str, batches: list[str], dialect: Dialect) -> str:
-    """Make sure that no job of some batches runs any more, then give their status."""
-    names = " ".join(batches)
-    return f"""
-{at(scratch, run)} || exit
-{commands.find(dialect)}
-{_end(names, dialect, 60)}
-{_status(names, dialect)}
-"""
-
-
-def clean(scratch: str, run: str, dialect: Dialect) -> str:
-    """End all jobs of a run, also when its folder was removed under them, and remove its folder."""
-    others = dialect.named(f"{run.rpartition('/')[2]}.")
-    return f"""
-{at(scratch)} 2>/dev/null && mkdir -p {run} && cd {run} || exit 0
-{commands.find(dialect)}
-{_end("$(ls batches 2>/dev/null)", dialect, 15, others)}
-{at(scratch)} || exit
-round=0
-until rm -rf {run} 2>/dev/null; do
-    chmod -R u+rwX {run} 2>/dev/null
-    [ "$round" -lt 5 ] || {{ rm -rf {run}; exit; }}
-    round=$((round + 1))
-    sleep 1
-done
 """

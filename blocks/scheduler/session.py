@@ -12,7 +12,7 @@ from blocks.errors import QueueFull, Refused, Unreachable
 from blocks.host_session import HostFacts, SharedPayload, Watch
 from blocks.job import JobFields, JobRequest, seconds
 from blocks.remote.session import RunnerSession, batch_files, task_files, whole
-from blocks.scheduler import job_script, scripts
+from blocks.scheduler import ending, job_script, scripts
 from blocks.scheduler.array import ArrangedBatch, Array, Layout, smaller, tasks_per_element, wall_time
 from blocks.scheduler.dialect import Dialect, Facts
 from blocks.scheduler.listing import Listing
@@ -134,7 +134,7 @@ class SchedulerSession(RunnerSession):
         return self._listed(batches, scripts.status(self._scratch, self._run, batches, self._dialect))
 
     def fence(self, batches: list[str]) -> list[BatchStatus]:
-        return self._listed(batches, scripts.fence(self._scratch, self._run, batches, self._dialect))
+        return self._listed(batches, ending.fence(self._scratch, self._run, batches, self._dialect))
 
     def _listed(self, batches: list[str], script: str) -> list[BatchStatus]:
         self._learn([batch for batch in batches if batch not in self._batches])
@@ -197,7 +197,7 @@ class SchedulerSession(RunnerSession):
             self._batches[name] = ArrangedBatch(Layout(*map(int, layout.split())), tuple(map(int, tasks)))
 
     def clean(self) -> None:
-        self.ask(scripts.clean(self._scratch, self._run, self._dialect))
+        self.ask(ending.clean(self._scratch, self._run, self._dialect))
 
     def _facts(self) -> Facts:
         if self._known is None:

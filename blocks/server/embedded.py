@@ -120,9 +120,7 @@ def url() -> str:
 def _start(former: Process | None) -> Process:
     port = _free_port(former.port if former else 0)
     arguments = ["server", "start", "--host", environment.HOST, "--port", str(port)]
-    server = process.start(arguments, environment.of_server(port), settings.folder() / "server.log", port)
-    server.remember(_record())
-    return server
+    return process.start(arguments, environment.of_server(port), settings.folder() / "server.log", _record(), port)
 
 
 def _await(server: Process) -> None:

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -68,29 +69,51 @@ class Process:
         return True
 
 
-def start(arguments: list[str], environment: Mapping[str, str], log: Path, port: int = 0) -> Process:
+def start(arguments: list[str], environment: Mapping[str, str], log: Path, record: Path, port: int = 0) -> Process:
     """Run ``prefect`` with these arguments, in the log's folder and a session of its own, its files closed to others.
+
+    It is remembered in the record: an interrupt in between would leave one that nobody knows of.
 
     Raises:
         ChimineyError: it ended at once.
     """
     if log.exists() and log.stat().st_size > _LOG_LIMIT:
         log.replace(log.with_suffix(".log.1"))
-    told = subprocess.run(
-        ["/bin/sh", "-c", _LEAVE, str(log), sys.executable, "-P", "-m", "blocks.server.command", *arguments],
-        env=dict(environment),
-        cwd=log.parent,  # no .env or prefect.toml of the folder the person happens to stand in
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-        umask=0o077,
-        check=True,
-    )
-    pid = int(told.stdout)
-    moment = began(pid)
-    if moment is None:
-        raise ChimineyError(f"prefect {arguments[0]} ended as soon as it was started; its words are in {log}")
-    return Process(pid, moment, port)
+    with _interrupted_later():
+        told = subprocess.run(
+            ["/bin/sh", "-c", _LEAVE, str(log), sys.executable, "-P", "-m", "blocks.server.command", *arguments],
+            env=dict(environment),
+            cwd=log.parent,  # no .env or prefect.toml of the folder the person happens to stand in
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            umask=0o077,
+            check=True,
+        )
+        pid = int(told.stdout)
+        moment = began(pid)
+        if moment is None:
+            raise ChimineyError(f"prefect {arguments[0]} ended as soon as it was started; its words are in {log}")
+        process = Process(pid, moment, port)
+        process.remember(record)
+    return process
+
+
+@contextmanager
+def _interrupted_later() -> Generator[None]:
+    """Hold a Ctrl-C back until this is over; only the main thread is interrupted by one."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    pressed = threading.Event()
+    signal.signal(signal.SIGINT, lambda _number, _frame: pressed.set())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if pressed.is_set():
+            signal.raise_signal(signal.SIGINT)
 
 
 def recall(file: Path) -> Process | None:

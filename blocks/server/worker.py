@@ -54,7 +54,7 @@ def start() -> bool:
         open_pool()
         _crash_what_was_left()
         arguments = ["worker", "start", "--pool", POOL, "--type", "process", "--name", _name()]
-        process.start(arguments, _environment(), settings.folder() / "worker.log").remember(_record())
+        process.start(arguments, _environment(), settings.folder() / "worker.log", _record())
         return True
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from math import inf
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -14,14 +16,17 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType, FlowRunFilterTags
 from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelling
 
-from blocks.errors import InvalidRequest, RunFailed
+from blocks.errors import InvalidRequest, LeaseLost, RunFailed
 from flows.deployment_parameters import deployment_parameters
 from flows.flow import RUN_TAG, TAG
+from flows.flow_call import TELL_AGAIN
 from flows.ledger import RunRecord, is_completed
+from flows.ledger.owner import this_process
 from flows.request import RunRequest
-from flows.sweep.sweep import Sweep
+from flows.sweep.sweep import LEAVE_SECONDS, Sweep
 from flows.view import View
 
 ASK_SECONDS = 2.0
@@ -39,14 +44,21 @@ class ByWorkers:
 
     def __call__(self, child: RunRecord, view: View) -> None:
         """Raises RunFailed: it ended badly."""
-        with get_client(sync_client=True) as client:
-            if self._waited_for(client, child, view):
-                known = self._sweep.ledger.run(child.id) or child
-                if view.cancelled() or is_completed(known.status):
-                    return
-                if known.status != "running":
-                    raise RunFailed(known.message)
-            state = self._end_of(client, self._handed_out(client, child), view)
+        try:
+            with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: TELL_AGAIN}), get_client(sync_client=True) as client:
+                self._carry_out(client, child, view)
+        finally:
+            if view.cancelled():
+                self._is_stopped(child)
+
+    def _carry_out(self, client: SyncPrefectClient, child: RunRecord, view: View) -> None:
+        if self._waited_for(client, child, view):
+            known = self._sweep.ledger.run(child.id) or child
+            if view.cancelled() or is_completed(known.status):
+                return
+            if known.status != "running":
+                raise RunFailed(known.message)
+        state = self._end_of(client, self._handed_out(client, child), child, view)
         if state.type in _BAD and not view.cancelled():
             raise RunFailed(state.message or f"its flow run is {state.name}")
 
@@ -60,7 +72,7 @@ class ByWorkers:
             time.sleep(ASK_SECONDS)
         flow_run = self._under_way.get(f"{RUN_TAG}{child.id}")
         if flow_run is not None:
-            self._end_of(client, flow_run, view)
+            self._end_of(client, flow_run, child, view)
         return owned or flow_run is not None
 
     def _handed_out(self, client: SyncPrefectClient, child: RunRecord) -> UUID:
@@ -73,28 +85,58 @@ class ByWorkers:
                 parameters=deployment_parameters(RunRequest.model_validate_json(child.request)),
                 tags=[TAG, self._sweep.record.name, f"{RUN_TAG}{child.id}"],
                 idempotency_key=asked_once,
-            )
+            ),
+            child,
         ).id
 
-    def _end_of(self, client: SyncPrefectClient, flow_run: UUID, view: View) -> State[Any]:
+    def _end_of(self, client: SyncPrefectClient, flow_run: UUID, child: RunRecord, view: View) -> State[Any]:
         """How a flow run ended, which a cancel of the sweep ends."""
-        cancelled = False
-        while (state := self._patiently(lambda: client.read_flow_run(flow_run)).state) is None or not state.is_final():
-            if view.cancelled() and not cancelled:
-                client.set_flow_run_state(flow_run, Cancelling())
-                cancelled = True
+        told = False
+        while (state := self._patiently(lambda: client.read_flow_run(flow_run), child).state) is None or not state.is_final():
+            if view.cancelled():
+                self._is_stopped(child)
+                if not told:
+                    self._patiently(lambda: client.set_flow_run_state(flow_run, Cancelling()), child)
+                    told = True
             time.sleep(ASK_SECONDS)
         return state
 
-    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
-        """Ask again for as long as the server is away; the workers go on without it."""
+    def _patiently(self, ask: Callable[[], Answer], child: RunRecord) -> Answer:
+        """Ask again for as long as the server is away; the workers go on without it, and hear of a cancel all the same."""
+        deadline = inf
         while True:
             try:
                 return ask()
             except httpx.TransportError:
                 if self._sweep.is_leaving():
-                    raise
+                    deadline = min(deadline, time.monotonic() + LEAVE_SECONDS)
+                    if self._is_stopped(child) or time.monotonic() >= deadline:
+                        raise
                 time.sleep(ASK_SECONDS)
+
+    def _is_stopped(self, child: RunRecord) -> bool:
+        """Whether a run is over; otherwise its controller is asked to stop, or where it has none yet, none will begin it."""
+        ledger = self._sweep.ledger
+        known = ledger.run(child.id)
+        if known is None or known.status != "running":
+            return True
+        with suppress(LeaseLost):  # then the run is for another controller of the sweep to go on with
+            self._sweep.lease.renew()
+            if ledger.is_owned(known):
+                ledger.request_cancel(child.id)
+            elif not ledger.hosts(child.id):
+                self._end_in_the_queue(child)
+        return False
+
+    def _end_in_the_queue(self, child: RunRecord) -> None:
+        """Write that a run is over that has not begun: a worker that takes it from the queue then lets it be."""
+        lease = self._sweep.ledger.acquire(child.id, this_process())
+        if lease is None:
+            return
+        known = self._sweep.ledger.run(child.id)
+        if known is not None and known.status == "running":
+            lease.end("cancelled", "the run was cancelled")
+        lease.release()
 
 
 def _under_way(sweep: RunRecord) -> dict[str, UUID]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +191,73 @@ def test_a_detached_run_that_can_not_begin_says_why(chiminey: CommandLine) -> No
     assert done.code == 2
     assert done.object["state"] == "failed"
     assert done.object["messages"] == ["seconds: must be a whole number (got 'many')"]
+
+
+_LATE = """
+import time
+
+from flows import SmartConnector
+
+print("loading", flush=True)
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    {then}
+
+
+class Late(SmartConnector):
+    name = "late"
+"""
+
+
+@pytest.fixture
+def interrupted_early(chiminey: CommandLine) -> Iterator[Callable[[str], tuple[subprocess.Popen[str], str, str]]]:
+    """Detaches a run, presses Ctrl-C before it has begun, and gives the command, what it printed, and the id of the run."""
+    home = Path(chiminey.environment["CHIMINEY_HOME"])
+    folder = Path(chiminey.environment["CHIMINEY_PATH"]) / "late"
+
+    def interrupt(then: str) -> tuple[subprocess.Popen[str], str, str]:
+        (folder / "payload" / "process_payload").mkdir(parents=True)
+        (folder / "payload" / "process_payload" / "main.sh").write_text("sleep 60\n")
+        (folder / "connector.py").write_text(_LATE.format(then=then))
+        with chiminey.start("run", "late", "--detach") as process:
+            while not any("loading" in log.read_text() for log in home.glob("logs/late-*.log")):
+                assert process.poll() is None
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=250)
+        (log,) = home.glob("logs/late-*.log")
+        log.unlink()
+        return process, output, log.stem.removeprefix("late-")
+
+    yield interrupt
+    shutil.rmtree(folder)
+
+
+def test_an_interrupt_before_a_detached_run_has_begun_ends_it(
+    chiminey: CommandLine, interrupted_early: Callable[[str], tuple[subprocess.Popen[str], str, str]]
+) -> None:
+    process, output, run = interrupted_early("raise")
+
+    assert (process.returncode, output) == (130, "")
+    assert at_work_on(run) == []
+    assert not [row for row in chiminey("jobs", "--json").object if row["run_id"] == run]
+
+
+def test_one_that_begins_all_the_same_is_told_of(
+    chiminey: CommandLine, interrupted_early: Callable[[str], tuple[subprocess.Popen[str], str, str]]
+) -> None:
+    process, output, run = interrupted_early("pass")
+
+    assert (process.returncode, output) == (130, f"late-{run}\n")
+    assert at_work_on(run) == []
+    assert chiminey.run(f"late-{run}")["state"] == "cancelled"
+
+
+def at_work_on(run: str) -> list[str]:
+    """The processes that were started to carry a run out."""
+    found = subprocess.run(["pgrep", "-f", "--", f"--run-id {run}"], capture_output=True, text=True, check=False)
+    return found.stdout.split()
 
 
 def test_the_first_interrupt_cleans_up(chiminey: CommandLine) -> None:

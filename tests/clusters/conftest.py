@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from blocks.compute import ComputeResource
-from blocks.scheduler import scripts
+from blocks.scheduler import ending
 from tests.cli.conftest import chiminey
 from tests.clusters.gridengine_fixture import grid_engine, standing_grid_engine
 from tests.servers import slurm_accounting
@@ -23,8 +23,8 @@ FIRST_HOST = 101  # the number of the first login node: others begin at 1
 @pytest.fixture(autouse=True)
 def patient_clean_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left when the clean-up ends is what it leaves, however slow this machine is."""
-    end = scripts._end
-    monkeypatch.setattr(scripts, "_end", lambda names, dialect, _rounds, *others: end(names, dialect, 150, *others))
+    end = ending._end
+    monkeypatch.setattr(ending, "_end", lambda names, dialect, _rounds, *others: end(names, dialect, 150, *others))
     monkeypatch.setattr(ComputeResource, "cleaning", property(lambda _: 200.0))
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from blocks.errors import RunCancelled
 from tests.clusters.engine import slurm_compute
-from tests.clusters.test_slurm import answers, nothing_is_left
+from tests.clusters.test_slurm import answers, nothing_is_left, until
 from tests.engine import Lab
+from tests.meanwhile import when
 from tests.payloads import connector
 from tests.servers.slurm import Slurm
 
@@ -35,6 +37,16 @@ BANNER_WITH_A_SENTENCE = f'{LONESTAR}id=$(/usr/bin/sbatch "$@") && echo "Submitt
 BANNER_ALONE = f'{LONESTAR}/usr/bin/sbatch "$@" >/dev/null\n'
 
 
+# Has read the job script, and hands it over when the clean-up of the run is under way, or has ended too soon.
+UNTIL_STOPPED = """#!/bin/sh
+for script; do :; done
+cp "$script" "$HOME/script"
+touch "$HOME/asked"
+until [ -e "$PWD/stop" ] || [ ! -d "$PWD" ]; do sleep 0.1; done
+sleep 3
+cd
+exec /usr/bin/sbatch --parsable "$HOME/script"
+"""
 SLOW = """#!/bin/sh
 sleep 32
 exec /usr/bin/sbatch "$@"
@@ -95,3 +107,16 @@ def test_an_sbatch_that_takes_its_time_is_waited_for(slurm: Slurm, tmp_path: Pat
     assert lab.go(connector(tmp_path / "c", COUNT), slurm_compute(slurm.host)).tasks.completed == 1
     assert not any("does not answer" in line for line in lab.view.messages)
     assert slurm.submissions() == 1
+
+
+def test_a_job_that_is_just_being_submitted_when_its_run_is_cancelled_is_ended_too(slurm: Slurm, tmp_path: Path) -> None:
+    put_around_sbatch(slurm, UNTIL_STOPPED)
+    lab = Lab(tmp_path)
+    proposal = lab.request(connector(tmp_path / "c", "sleep 300\n"), slurm_compute(slurm.host))
+    record = lab.add(proposal)
+
+    when((slurm.host.home / "asked").exists, lambda: lab.ledger.request_cancel(record.id))
+    with pytest.raises(RunCancelled):
+        lab.drive(record, proposal)
+    until(lambda: slurm.submissions() == 1, 30)
+    assert nothing_is_left(slurm), slurm.jobs()

@@ -24,7 +24,7 @@ import pytest
 
 from blocks.errors import InvalidRequest, NotFound, Unreachable
 from blocks.process_start import began
-from blocks.server import embedded, environment, settings
+from blocks.server import embedded, environment, process, settings
 from blocks.server.process import Process
 
 pytestmark = [pytest.mark.prefect, pytest.mark.timeout(1200)]
@@ -163,6 +163,23 @@ def test_asking_costs_no_prefect_import(bare: Path) -> None:
 def test_a_reused_process_id_is_not_mistaken() -> None:
     assert not Process(os.getpid(), "long ago").alive
     Process(os.getpid(), "long ago").stop(patience=0.1)
+
+
+def test_an_interrupt_while_a_process_is_being_started_comes_when_it_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(pid: int) -> str | None:
+        signal.raise_signal(signal.SIGINT)
+        return began(pid)
+
+    monkeypatch.setattr(process, "began", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        process.start(["version"], os.environ, tmp_path / "log", tmp_path / "record.json")
+    monkeypatch.undo()
+
+    known = process.recall(tmp_path / "record.json")
+    assert known is not None
+    known.stop(patience=5)
 
 
 # -- the server --------------------------------------------------------------------------------------------------------

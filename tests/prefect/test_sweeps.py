@@ -19,11 +19,12 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Cancelling
 
-from blocks.server import worker
+from blocks.server import embedded, worker
 from connectors import load
 from flows import deployment, resources
 from flows.ledger import Ledger, RunRecord
 from tests.engine import left_on, unix
+from tests.prefect.test_server_away import kill_the_server
 from tests.servers.sshd import SSHD
 
 pytestmark = [pytest.mark.prefect, pytest.mark.ssh, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -308,6 +309,46 @@ def test_runs_that_wait_for_a_worker_are_not_handed_out_twice(pool: None, host: 
         assert resumed.returncode == 0, errors
         assert flow_runs_of(client, record) == [f"grid-{record.id}-1", f"grid-{record.id}-2"]
     assert len(begun(host)) == len(set(begun(host))) == 2 * 4
+
+
+def test_a_cancel_reaches_workers_while_the_server_is_away(pool: None, host: SSHD, tmp_path: Path) -> None:
+    worker.start()
+    (host.home / "held").touch()
+    ledger = Ledger()
+    with spread(tmp_path) as process:
+        until(lambda: len(begun(host)) >= 4)
+        record = newest(tmp_path)
+        kill_the_server()
+        try:
+            ledger.request_cancel(record.id)
+            process.communicate(timeout=PATIENCE)
+            assert process.returncode == 130
+            until(lambda: {child.status for child in ledger.children(record.id)} == {"cancelled"})
+            assert left_on(host) == []
+        finally:
+            embedded.ensure()
+    ledger.close()
+
+
+def test_a_run_that_waits_for_a_worker_when_its_sweep_is_cancelled_does_not_begin_when_the_server_is_back(
+    pool: None, host: SSHD, tmp_path: Path
+) -> None:
+    ledger = Ledger()
+    with get_client(sync_client=True) as client, spread(tmp_path) as process:
+        until(lambda: [run for run in sweeps(tmp_path) if len(flow_runs_of(client, run)) == 2])
+        record = newest(tmp_path)
+        kill_the_server()
+        ledger.request_cancel(record.id)
+        process.communicate(timeout=PATIENCE)
+    embedded.ensure()
+    assert {child.status for child in ledger.children(record.id)} == {"cancelled"}
+    ledger.close()
+
+    worker.start()
+    with get_client(sync_client=True) as client:
+        ours = FlowRunFilter(tags=FlowRunFilterTags(all_=[record.name]))
+        until(lambda: {run.state_type for run in client.read_flow_runs(flow_run_filter=ours)} == {StateType.CANCELLED})
+    assert begun(host) == []
 
 
 def start(client: SyncPrefectClient, output: Path, **parameters: Any) -> FlowRun:

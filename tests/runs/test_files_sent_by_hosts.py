@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.server
+import os
 import secrets
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -155,3 +159,19 @@ def test_outputs_that_are_fetched_again_are_whole(session: HostSession) -> None:
 def test_a_host_without_curl_sends_all_in_the_stream(session: HostSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blocks.remote.held.TOOLS", ("curl-of-another-name",))
     assert not any(isinstance(entry.content, HostFile) for entry in fetched(session, LARGE).values())
+
+
+def readers() -> list[str]:
+    """The processes of this one that give a file that was set aside."""
+    command = ["pgrep", "-P", str(os.getpid()), "-f", "cat held/"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+
+
+@pytest.mark.parametrize("session", ["this machine"], indirect=True)
+def test_one_that_is_not_read_to_its_end_is_let_go_of(session: HostSession) -> None:
+    with closing(cast(Generator[tuple[int, Entry]], session.fetch("b1", [1], Selection(), LARGE))) as entries:
+        _, first = next(entries)
+        assert isinstance(first.content, HostFile)
+        assert len(first.content.read(10)) == 10
+        assert len(readers()) == 1
+    assert readers() == []

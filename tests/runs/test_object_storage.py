@@ -10,6 +10,7 @@ import pytest
 
 from blocks.storage import ObjectStorage
 from blocks.tree import file
+from flows.request import Reliability
 from tests.engine import Lab, unix
 from tests.payloads import connector
 from tests.servers.sshd import SSHD
@@ -57,6 +58,27 @@ def test_input_and_output_are_in_buckets_and_nothing_is_written_here(
     assert storage.read(f"{output}/7/latest") == b"HELLO\n"
     assert json.loads(storage.read(f"{result.name}/run.json"))["state"] == "completed"
     assert [each for each in files(tmp_path) if each not in before and not each.startswith("ledger.db")] == []
+
+
+UNNAMEABLE = """
+[ "$CHIMINEY_TASK_ID" != 1 ] || echo odd >"$2/$(printf '\\377')"
+head -c 5000000 /dev/zero >"$2/large"
+"""
+
+
+@pytest.mark.ssh
+def test_a_name_that_no_store_takes_costs_its_task_and_neither_the_others_nor_the_host(
+    hosts: list[SSHD], storage: ObjectStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blocks.transport.ssh_channels.CHANNELS", 2)  # one of them is for hearing of ends
+    here = connector(tmp_path / "connector", UNNAMEABLE, sweep={"n": list(range(8))})
+    lab = Lab(tmp_path)
+
+    result = lab.go(here, unix(hosts[0], slots=8), output=storage, reliability=Reliability(maximum_retry=0))
+
+    assert (result.state, result.tasks.completed) == ("completed-with-failures", 7)
+    assert "is not UTF-8" in result.messages[0]
+    assert not [message for message in lab.view.messages if "does not answer" in message or "lost" in message]
 
 
 def files(folder: Path) -> list[str]:

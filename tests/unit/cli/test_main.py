@@ -95,6 +95,22 @@ def test_what_machines_cost_is_shown_where_a_run_has_any(tmp_path: Path) -> None
     assert [row["cost"] and list(row["cost"]["machine_seconds"]) for row in rows] == [None, ["t3.micro"]]
 
 
+def test_a_run_of_a_sweep_that_waits_for_a_worker_is_not_interrupted(tmp_path: Path) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    ledger.add(RunRecord("aa11", "sweep-aa11", "sample", '{"points": 2}', kind="sweep", created=1.0))
+    ledger.add(RunRecord("aa11-1", "sample-aa11-1", "sample", "{}", parent="aa11", number=1, created=2.0))
+
+    def states() -> dict[str, str]:
+        return {row["run_id"]: row["state"] for row in json.loads(chiminey(tmp_path, "jobs", "--all", "--json").stdout)}
+
+    lease = ledger.acquire("aa11", this_process())
+    assert lease is not None
+    assert states() == {"aa11": "running", "aa11-1": "running"}
+    lease.release()
+    assert states() == {"aa11": "interrupted", "aa11-1": "interrupted"}
+    ledger.close()
+
+
 def raising(monkeypatch: pytest.MonkeyPatch, error: Exception) -> int:
     """The exit code when a command raises this."""
 

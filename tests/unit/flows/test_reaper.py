@@ -1,0 +1,128 @@
+"""Runs whose controller is gone, and those that only look so."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from blocks.compute import LocalCompute
+from flows import orphans, reaper
+from flows.abandoned import is_abandoned
+from flows.ledger import RunRecord
+from flows.ledger.owner import this_process
+from flows.request import SweepRequest
+from flows.sweep_map import SweepMap
+from tests.engine import Lab
+from tests.payloads import connector
+
+LEASE = 1.0  # seconds
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path)
+
+
+def a_run(lab: Lab, folder: Path) -> RunRecord:
+    return lab.add(lab.request(connector(folder / "c", "true\n"), LocalCompute()))
+
+
+def a_sweep_and_its_run(lab: Lab, folder: Path) -> tuple[RunRecord, RunRecord]:
+    run = lab.request(connector(folder / "c", "true\n"), LocalCompute()).request
+    request = SweepRequest(run=run, sweep=SweepMap.model_validate({"n": [1, 2]}), points=2, at_once=1)
+    sweep = RunRecord("abc", "sweep-sample-abc", "sample", request.model_dump_json(), kind="sweep")
+    child = RunRecord("abc-1", "sample-abc-1", "sample", run.model_dump_json(), parent="abc", number=1)
+    for record in (sweep, child):
+        lab.ledger.add(record)
+    return sweep, child
+
+
+@pytest.fixture
+def taken(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
+    """Whether others could take runs up while machines were being destroyed, for longer than a lease lasts."""
+    for place in ("flows.ledger.ledger", "flows.ledger.lease"):
+        monkeypatch.setattr(f"{place}.LEASE_SECONDS", LEASE)
+    monkeypatch.setattr("flows.control.HEARTBEAT_SECONDS", LEASE / 10)
+    found: dict[str, bool] = {}
+
+    def destroy(_compute: LocalCompute, _run: str, _hosts: object) -> None:
+        time.sleep(1.5 * LEASE)
+        found.update({record.id: lab.ledger.acquire(record.id, this_process()) is not None for record in lab.ledger.runs()})
+
+    monkeypatch.setattr(LocalCompute, "destroy", destroy)
+    return found
+
+
+def test_nobody_takes_a_run_up_while_the_reaper_is_at_work_on_it(lab: Lab, taken: dict[str, bool], tmp_path: Path) -> None:
+    record = a_run(lab, tmp_path)
+
+    assert reaper.end(lab.ledger, record, lab.find, "failed", "its controller is gone") == "cleaned up"
+
+    assert taken == {record.id: False}
+    assert lab.ledger.acquire(record.id, this_process()) is not None, "afterwards it may be resumed"
+
+
+def test_nor_a_sweep_while_its_runs_are_being_ended(lab: Lab, taken: dict[str, bool], tmp_path: Path) -> None:
+    sweep, child = a_sweep_and_its_run(lab, tmp_path)
+
+    assert reaper.end(lab.ledger, sweep, lab.find, "failed", "its controller is gone") == "its runs are ended"
+
+    assert taken == {sweep.id: False, child.id: False}
+    assert lab.ledger.acquire(sweep.id, this_process()) is not None
+
+
+def test_nor_one_whose_machines_were_found_with_the_provider(
+    lab: Lab, taken: dict[str, bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = a_run(lab, tmp_path)
+    lease = lab.ledger.acquire(record.id, this_process())
+    assert lease is not None
+    lease.end("completed", "")
+    lease.release()
+
+    def left(_compute: LocalCompute, _installation: str) -> set[str]:
+        return {record.id}
+
+    monkeypatch.setattr(LocalCompute, "orphans", left)
+
+    assert orphans.reap(lab.ledger, LocalCompute()) == [f"machines of run {record.name} are removed"]
+
+    assert taken == {record.id: False}
+    assert lab.ledger.acquire(record.id, this_process()) is not None
+
+
+def test_a_run_that_ends_just_after_it_was_looked_up_is_no_dead_one(lab: Lab, tmp_path: Path) -> None:
+    identity = a_run(lab, tmp_path).id
+    lease = lab.ledger.acquire(identity, this_process())
+    assert lease is not None
+    (seen,) = lab.ledger.unfinished()
+    lease.end("completed", "")
+    lease.release()
+
+    assert not reaper.needs_reaping(lab.ledger, seen)
+    assert not is_abandoned(lab.ledger, seen)
+    assert reaper.cancel(lab.ledger, seen, lab.find) == f"{seen.name} is completed, there is nothing to cancel"
+
+
+def test_nor_is_one_that_begins_then(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = replace(a_run(lab, tmp_path), created=1.0)
+    is_owned = lab.ledger.is_owned
+
+    def begins_when_asked(record: RunRecord) -> bool:
+        answer = is_owned(record)
+        assert answer or lab.ledger.acquire(record.id, this_process()) is not None
+        return answer
+
+    monkeypatch.setattr(lab.ledger, "is_owned", begins_when_asked)
+    assert not reaper.needs_reaping(lab.ledger, seen)
+
+
+def test_a_run_that_is_cancelled_while_it_waits_for_its_turn_had_not_begun(lab: Lab, tmp_path: Path) -> None:
+    sweep, child = a_sweep_and_its_run(lab, tmp_path)
+    assert lab.ledger.acquire(sweep.id, this_process()) is not None
+
+    assert reaper.cancel(lab.ledger, child, lab.find) == f"{child.name} had not begun: cleaned up"
+    assert lab.ledger.find(child.id).status == "cancelled"
