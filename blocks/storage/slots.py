@@ -4,7 +4,7 @@ A slot has ``new/``, which is what arrives, and ``old-NAME``, which is what stoo
 Whoever finds the slot of a writer that died moves back what had made room for nothing.
 """
 # pathlib would cost more than the system calls themselves:
-# ruff: noqa: PTH102, PTH103, PTH104, PTH106, PTH116, PTH120, PTH208
+# ruff: noqa: PTH102, PTH103, PTH104, PTH106, PTH112, PTH116, PTH120, PTH208
 
 import os
 import secrets
@@ -52,13 +52,15 @@ def recover(folder: str) -> None:
 def _make(incoming: str) -> str:
     made = f"{incoming}/{secrets.token_hex(8)}"
     while True:
-        os.makedirs(incoming, exist_ok=True)
-        try:
+        try:  # another one may just have finished, and remove the folder between any two calls
+            os.makedirs(incoming, exist_ok=True)
             os.mkdir(made, 0o700)
-        except FileNotFoundError:  # another one has just finished, and removed the folder
-            continue
-        os.mkdir(f"{made}/new")
-        return made
+        except (FileNotFoundError, FileExistsError):
+            if not os.path.isdir(os.path.dirname(incoming)) or (os.path.lexists(incoming) and not os.path.isdir(incoming)):
+                raise
+        else:
+            os.mkdir(f"{made}/new")
+            return made
 
 
 def _clear_stale(parent: str, own: str) -> None:

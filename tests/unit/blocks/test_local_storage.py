@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.table import best
-from blocks.errors import CommandFailed
+from blocks.errors import CommandFailed, ResourceError
 from blocks.storage import LocalStorage
 from blocks.storage.resource import INCOMING
 from blocks.tree import Entry, file, folder, walk
@@ -161,6 +161,31 @@ def test_ten_thousand_outputs_cost_little_more_than_plain_writing(storage: Local
 
     ours, theirs = best(collected, plain, enough=3)
     assert ours <= 3 * theirs, f"{ours:.1f} s, plain writing {theirs:.1f} s"
+
+
+def test_another_writer_that_finishes_at_that_very_moment_stands_in_nobodys_way(
+    storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir, calls = os.mkdir, count(1)
+
+    def finishing(path: str, mode: int = 0o777) -> None:
+        if str(path).endswith(f"/{INCOMING}") and next(calls) == 1:
+            raise FileExistsError(errno.EEXIST, "it was there", path)  # and is gone when it is looked at
+        mkdir(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", finishing)
+    storage.store("place", [file("a", b"1")])
+    assert (tmp_path / "base/place/a").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("stands_there", ["file", "link"])
+def test_what_stands_in_the_way_of_a_folder_is_named(storage: LocalStorage, tmp_path: Path, stands_there: str) -> None:
+    if stands_there == "file":
+        (tmp_path / "base").touch()
+    else:
+        (tmp_path / "base").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ResourceError, match="base"):
+        storage.store("place", [file("a", b"1")])
 
 
 def test_an_alias_is_a_folder_that_every_tool_finds_and_takes_no_second_room(tmp_path: Path) -> None:
