@@ -15,8 +15,12 @@ HEARTBEAT_SECONDS = 2.0
 class Control:
     """Keeps the lease of a run while its controller is at work, and tells it when to stop."""
 
-    def __init__(self, lease: Lease, asked_elsewhere: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, lease: Lease, asked_elsewhere: Callable[[], bool] = lambda: False, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
+        """Begin to keep it; ``meanwhile`` is called with each heartbeat."""
         self._lease = lease
+        self._meanwhile = meanwhile
         self._asked_elsewhere = asked_elsewhere
         self._stop = threading.Event()
         self._settled = False
@@ -73,6 +77,7 @@ class Control:
         while not self._over.wait(HEARTBEAT_SECONDS):
             try:
                 cancelled = self._lease.renew() or self._asked_elsewhere()
+                self._meanwhile()
             except LeaseLost as error:
                 with self._lock:
                     self._reason = error
