@@ -270,10 +270,10 @@ def test_a_list_of_which_only_the_head_of_the_answer_comes_is_asked_for_again(
     beyond = through(proxy, storage)
     assert beyond.list("t") == ["a", "b"]
     if not tells_length:
-        proxy.damage(b"Content-Length", b"Content-Weight", times=1)
+        proxy.damage(b"Content-Length", b"Content-Weight", times=2)
     proxy.cut_behind_head(b"<ListBucketResult", times=2)
     assert beyond.list("t") == ["a", "b"]
-    assert (proxy.cut, proxy.damaged) == (2, 0 if tells_length else 1)
+    assert (proxy.cut, proxy.damaged) == (2, 0 if tells_length else 2)
     beyond.close()
     storage.close()
 
