@@ -1,8 +1,9 @@
 """The exception tree: what went wrong, by whose hand, and whether trying again may help.
 
 Every message is one sentence for the person at the keyboard that says what happened and what to do. A class decides two
-things and no more: the exit code of the command line, and whether a stage may be repeated (``transient``). One that is made of
-parts keeps them beside its sentence: ``problems``, ``line``. :class:`AllAtOnce` makes one error of several.
+things and no more: the exit code of the command line, and whether a stage may be repeated (``transient``), which is denied for
+one that was waited out already. One that is made of parts keeps them beside its sentence: ``problems``, ``line``.
+:class:`AllAtOnce` makes one error of several.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class ChimineyError(Exception):
     """Anything that the project raises on purpose; ``str()`` is the sentence to show."""
 
     exit_code: ClassVar[int] = 1
-    transient: ClassVar[bool] = False
+    transient: bool = False
 
 
 class InvalidRequest(ChimineyError):

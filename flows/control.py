@@ -17,9 +17,13 @@ HEARTBEAT_SECONDS = 2.0
 class Control:
     """Keeps the lease of a run while its controller is at work, and tells it when to stop."""
 
-    def __init__(self, lease: Lease, asked_elsewhere: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, lease: Lease, asked_elsewhere: Callable[[], bool] = lambda: False, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
+        """Begin to keep it; ``meanwhile`` is called with each heartbeat."""
         self.interrupt = Interrupt(signal.default_int_handler)  # until another one may be heard
         self._lease = lease
+        self._meanwhile = meanwhile
         self._asked_elsewhere = asked_elsewhere
         self._stop = threading.Event()
         self._settled = False
@@ -76,10 +80,9 @@ class Control:
 
     def _beat(self) -> None:
         while not self._over.wait(HEARTBEAT_SECONDS):
-            for is_cancelled in (self._lease.renew, self._asked_elsewhere):
+            for act in (self._heed_ledger, self._heed_elsewhere, self._meanwhile):
                 try:
-                    if is_cancelled():
-                        self._cancel("the run was cancelled")
+                    act()
                 except LeaseLost as error:
                     with self._lock:
                         self._reason = error
@@ -87,6 +90,14 @@ class Control:
                     return
                 except Exception:  # noqa: BLE001 -- whatever fails now may work with the next beat: the lease outlives many
                     continue
+
+    def _heed_ledger(self) -> None:
+        if self._lease.renew():
+            self._cancel("the run was cancelled")
+
+    def _heed_elsewhere(self) -> None:
+        if self._asked_elsewhere():
+            self._cancel("the run was cancelled")
 
     def _cancel(self, reason: str) -> None:
         with self._lock:

@@ -50,13 +50,13 @@ class Run:
         self.ledger = ledger
         self.lease = lease
         self.view = view
-        self.control = Control(lease, view.cancelled)
         self.machines = Machines(self)
         self.crew: Crew | None = None  # the hosts at work, between execute and wait
         self._sessions: dict[str, HostSession] = {}
         self._lock = threading.Lock()
         self._warnings: set[str] = set()
         self._plan: tuple[int, Plan] | None = None
+        self.control = Control(lease, view.cancelled, self._tell_of_storages)
 
     @property
     def folder(self) -> str:
@@ -124,6 +124,11 @@ class Run:
             self._warnings.add(text)
         if is_new:
             self.say("warning", text)
+
+    def _tell_of_storages(self) -> None:
+        for storage in (self.input_storage, self.output_storage):
+            if storage is not None and storage.is_waited_for:
+                self.warn_once(f"{storage.describe()} does not answer, or has no time; trying again")
 
     def round_trips(self) -> dict[str, int]:
         """How often each host was asked something by this controller."""

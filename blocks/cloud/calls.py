@@ -32,7 +32,7 @@ class Account:
         self.name = name
         self._make = driver
         self._idle: list[Any] = []
-        self._patience = Patience()
+        self._patience = Patience(is_lasting=True)  # machines that could not be released would cost money
 
     def ask(self, method: str, *given: Any, **named: Any) -> Any:
         """What a method of the driver answers. Raises what ``carry_out`` does."""

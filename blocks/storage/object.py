@@ -50,6 +50,10 @@ class ObjectStorage(ObjectAccess, StorageResource):
     def takes_from_hosts(self) -> bool:
         return self.direct
 
+    @property
+    def is_waited_for(self) -> bool:
+        return self._store is not None and self._store.patience.is_waiting
+
     def describe(self, path: str = "") -> str:
         place = f"{self.endpoint.rstrip('/')}/" if self.endpoint else f"{self.protocol}://"
         return place + joined(self.bucket, self._key(path))

@@ -135,6 +135,7 @@ class ObjectAccess(BaseModel):
 
     def _s3(self, bucket: str) -> ObjectStore:
         from blocks.storage.object_s3 import S3Store  # takes a while to import
+        from blocks.storage.object_s3_client import S3Client
 
         login: dict[str, Any] = {}
         if self.credentials is not None and isinstance(self.credentials, EC2Credentials):
@@ -151,7 +152,7 @@ class ObjectAccess(BaseModel):
         if self.authority_file:
             login["verify"] = str(Path(self.authority_file).expanduser())
         addressing = self.addressing if self.endpoint else "virtual"  # in signed addresses, with the region
-        return S3Store(self.endpoint or "Amazon S3", bucket, addressing, **login)
+        return S3Store(S3Client(self.endpoint or "Amazon S3", bucket, addressing, **login))
 
     def _region(self) -> str:
         given = self.region or (self.credentials.region if self.credentials is not None else "")

@@ -16,7 +16,8 @@ from functools import partial
 
 from blocks.errors import CommandFailed, Unstorable
 from blocks.host_file import StoredFile
-from blocks.storage.object_store import LONGEST_KEY, Digest, Fetched, Listed, ObjectStore, damaged
+from blocks.storage.object_refusals import damaged
+from blocks.storage.object_store import LONGEST_KEY, Digest, Fetched, Listed, ObjectStore
 from blocks.storage.team import Team
 from blocks.tree import Entry
 

@@ -10,8 +10,7 @@ from typing import Any, cast
 from botocore import exceptions  # pyright: ignore[reportMissingTypeStubs]
 
 from blocks.errors import AuthenticationRefused, CommandFailed, ResourceError, Unreachable
-from blocks.patience import Unreached
-from blocks.storage.object_store import TIMEOUT, damaged, full, refusal, uncertified
+from blocks.storage.object_refusals import damaged, full, of_tls, refusal, unanswered, unreached
 
 _WRONG_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthFailure", "InvalidSecurity")
 _FULL = ("QuotaExceeded", "InsufficientCapacity", "InsufficientStorage", "XMinioStorageFull")
@@ -39,11 +38,13 @@ def sentence(error: Exception, name: str, bucket: str, key: str) -> ResourceErro
                 f"there is no profile {profile} of Amazon's tools on this machine; check AWS_PROFILE, or ~/.aws/credentials"
             )
         case exceptions.SSLError():
-            return uncertified(name)
+            return of_tls(name, str(cast(Any, error).kwargs["error"]))
         case exceptions.EndpointConnectionError() | exceptions.ConnectTimeoutError() | exceptions.ProxyConnectionError():
-            return Unreached(f"{name} can't be reached; check the endpoint, and the network")
-        case exceptions.HTTPClientError() | exceptions.ResponseStreamingError() | exceptions.IncompleteReadError():
-            return Unreachable(f"the connection to {name} broke, or it did not answer in {TIMEOUT:g} s; please try again")
+            return unreached(name)
+        case exceptions.ResponseStreamingError() | exceptions.IncompleteReadError():
+            return cut_off(name)
+        case exceptions.HTTPClientError():
+            return unanswered(name)
         case _:
             return CommandFailed(f"{key or bucket}: {name} can't be asked: {' '.join(str(error).split())[:300]}")
 
@@ -76,3 +77,13 @@ def of_code(name: str, bucket: str, key: str, code: str, words: str, status: int
     if code == "AccessDenied":  # of one of several keys, which has no status
         status = 403
     return refusal(name, key, status, words if words != code else "")
+
+
+def cut_off(name: str) -> Unreachable:
+    """An answer began, and did not come to its end."""
+    return Unreachable(f"the connection to {name} broke before its answer had ended; please try again")
+
+
+def strange(name: str) -> CommandFailed:
+    """What answers is another server."""
+    return CommandFailed(f"{name} does not answer as S3 does; check the endpoint")

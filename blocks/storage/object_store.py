@@ -9,19 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from blocks.errors import CommandFailed, NotFound, ResourceError, Unreachable
-from blocks.patience import Damaged
+from blocks.patience import Patience
 from blocks.storage.object_clock import Clock
+from blocks.storage.object_refusals import damaged
 
-TIMEOUT = 60.0  # seconds without a byte
-CONNECT_TIMEOUT = 10.0  # seconds
 AT_ONCE = 16  # requests
 LONGEST_KEY = 1024  # bytes, of S3 and of Swift
 _PAGE = 1000  # objects of which a listing tells at a time
 _MD5 = re.compile(r"[0-9a-f]{32}")
-_PASSING = {408, 425, 429, 498}  # RFC 9110, RFC 8470, RFC 6585, Swift's ratelimit
-_UNKNOWN = 501  # of what a store can't do, and never will
-_SERVER_FAULT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +67,7 @@ class ObjectStore(ABC):
         most_parts: of one upload.
         deleted_at_once: keys that one request deletes.
         clock: its time, with which those of objects and uploads are to be compared.
+        patience: with its faults.
 
     Every method raises Unreachable when the store does not answer, and CommandFailed or AuthenticationRefused when it refuses.
     """
@@ -80,6 +76,7 @@ class ObjectStore(ABC):
     most_parts: int
     deleted_at_once: int
     clock: Clock
+    patience: Patience
 
     @abstractmethod
     def listed(self, prefix: str) -> Iterator[Listed]:
@@ -227,39 +224,3 @@ def compare_parts(key: str, content: bytes, digest: Digest | None) -> None:
         digest.add(content)
         if not digest.is_right():
             raise damaged(key)
-
-
-def damaged(key: str) -> Damaged:
-    """Content did not arrive as it was sent."""
-    return Damaged(f"{key} was damaged on the way; please try again, and look at the network if that does not help")
-
-
-def refusal(name: str, key: str, status: int, words: str) -> ResourceError:
-    """What an answer's status says that no code of the protocol tells better."""
-    told = f" ({words})" if words else ""
-    match status:
-        case 404:
-            return NotFound(f"{key} is not there in {name}; please check the path")
-        case 412:
-            return CommandFailed(f"{key} changed while it was read")
-        case 413 | 507:
-            return full(name, words)
-        case 401 | 403:
-            return CommandFailed(f"{key}: {name} gives no permission{told}; check the credentials, and what they may do there")
-        case _ if status in _PASSING or (status >= _SERVER_FAULT and status != _UNKNOWN):
-            return Unreachable(f"{name} is busy or out of order: {words or f'it answered with {status}'}")
-        case _:
-            return CommandFailed(f"{key}: {name} refused it: {words or f'it answered with {status}'}")
-
-
-def full(name: str, words: str) -> CommandFailed:
-    """Nothing more can be stored."""
-    told = f" ({words})" if words else ""
-    return CommandFailed(f"{name} is full{told}; please free some space, raise the quota, or choose another storage")
-
-
-def uncertified(name: str) -> CommandFailed:
-    """Its certificate is not signed by anybody who is trusted."""
-    return CommandFailed(
-        f"the certificate of {name} can't be verified; name its authority's certificate in the setting authority_file"
-    )

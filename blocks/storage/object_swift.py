@@ -18,7 +18,8 @@ from urllib.parse import quote
 import httpx
 
 from blocks.errors import CommandFailed, NotFound
-from blocks.storage.object_store import Digest, Fetched, Listed, ObjectStore, Unfinished, compare, compare_parts, damaged, md5
+from blocks.storage.object_refusals import damaged
+from blocks.storage.object_store import Digest, Fetched, Listed, ObjectStore, Unfinished, compare, compare_parts, md5
 from blocks.storage.object_swift_client import SwiftClient
 
 _META = "x-object-meta-"
@@ -37,7 +38,7 @@ class SwiftStore(ObjectStore):
     def __init__(self, client: SwiftClient, container: str) -> None:
         """Nothing is sent yet."""
         self.name = client.name
-        self.clock = client.clock
+        self.clock, self.patience = client.clock, client.patience
         self._client = client
         self._container = container
         self._segments = f"{container}_segments"

@@ -16,10 +16,11 @@ from pydantic import SecretStr
 from blocks.authority import trusting
 from blocks.cloud.calls import Account
 from blocks.cloud.openstack_login import OpenStackLogin
-from blocks.errors import AuthenticationRefused, CommandFailed, Unreachable
-from blocks.patience import Patience, Unreached
+from blocks.errors import AuthenticationRefused, CommandFailed
+from blocks.patience import Patience
 from blocks.storage.object_clock import Clock
-from blocks.storage.object_store import AT_ONCE, CONNECT_TIMEOUT, TIMEOUT, damaged, refusal, uncertified
+from blocks.storage.object_refusals import CONNECT_TIMEOUT, TIMEOUT, damaged, of_tls, refusal, unanswered, unreached
+from blocks.storage.object_store import AT_ONCE
 from blocks.tree import BLOCK
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _DAMAGED, _SERVER_FAULT = 401, 403, 404, 422, 500
@@ -46,7 +47,7 @@ class SwiftClient:
         self._log_in = log_in
         self._token: Token | None = None
         self._logging_in = threading.Lock()
-        self._patience = Patience()
+        self.patience = Patience()
         timeout = httpx.Timeout(TIMEOUT, connect=CONNECT_TIMEOUT)
         limits = httpx.Limits(max_connections=2 * AT_ONCE)
         trusted = trusting(authority_file) if authority_file else ssl.create_default_context()
@@ -77,7 +78,7 @@ class SwiftClient:
                 raise CommandFailed(f"there is no container {container} in {self.name}; check its name, or make it first")
             raise refusal(self.name, key or container, answer.status_code, _words(answer))
 
-        return self._patience(once)
+        return self.patience(once)
 
     def send(self, method: str, url: str, **given: Any) -> httpx.Response:
         """One request to any address, and its answer whatever that is.
@@ -88,13 +89,11 @@ class SwiftClient:
         try:
             answer = self._client.request(method, url, **given)
         except httpx.ConnectError as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise uncertified(self.name) from None
-            raise Unreached(f"{self.name} can't be reached; check the endpoint, and the network") from None
+            raise (of_tls(self.name, str(error)) if "[SSL" in str(error) else unreached(self.name)) from None
         except httpx.ConnectTimeout:
-            raise Unreached(f"{self.name} can't be reached; check the endpoint, and the network") from None
+            raise unreached(self.name) from None
         except httpx.TransportError:
-            raise Unreachable(f"the connection to {self.name} broke, or it did not answer in {TIMEOUT:g} s") from None
+            raise unanswered(self.name) from None
         self.clock.hear(answer.headers.get("date", ""))
         answer.stream = httpx.ByteStream(b"")  # the one that was read refers to the answer, which would wait for the collector
         return answer

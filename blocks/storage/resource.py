@@ -88,6 +88,11 @@ class StorageResource(Resource, ABC):
         """Whether hosts may send it large files themselves: content that is a :class:`~blocks.host_file.HostFile`."""
         return False
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether it does not answer just now, or has no time, and is asked again."""
+        return False
+
     @abstractmethod
     def describe(self, path: str = "") -> str:
         """Where a path is, for people."""

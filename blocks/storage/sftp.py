@@ -52,6 +52,10 @@ class SFTPStorage(SSHAccess, StorageResource):
 
     _sessions: SFTPSessions | None = PrivateAttr(default=None)
 
+    @property
+    def is_waited_for(self) -> bool:
+        return self._sessions is not None and self._sessions.patience.is_waiting
+
     def describe(self, path: str = "") -> str:
         user = f"{self.username}@" if self.username and "@" not in self.host else ""
         place = self._place(path)

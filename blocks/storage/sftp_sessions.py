@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import paramiko
 
 from blocks.errors import ChannelRefused, CommandFailed, NotFound, Unreachable
+from blocks.patience import Patience, Unreached
 from blocks.storage.team import Team
 from blocks.transport.ssh import SSHTransport
 from blocks.transport.transport import Stream
@@ -23,6 +24,7 @@ class SFTPSessions:
     """The sessions, opened when they are first needed, and again after the connection broke."""
 
     def __init__(self, transport: SSHTransport) -> None:
+        self.patience = Patience()  # with a server that takes no connection
         self._transport = transport
         self._free = threading.Semaphore(AT_ONCE)
         self._idle = list[paramiko.SFTPClient]()
@@ -42,7 +44,8 @@ class SFTPSessions:
         Raises:
             NotFound: the server says that there is no such file.
             CommandFailed: it refuses otherwise.
-            Unreachable: the connection broke; the next call makes a new one.
+            AuthenticationRefused, HostKeyRefused: it does not let us in, or is another one.
+            Unreachable: there was no connection for as long as there is patience, or it broke; the next call makes a new one.
         """
         with self._free:
             session = self._session()
@@ -97,7 +100,13 @@ class SFTPSessions:
             session = self._idle.pop()
             if not is_closed(session):
                 return session
-        return self._transport.sftp()
+        return self.patience(self._opened)
+
+    def _opened(self) -> paramiko.SFTPClient:
+        try:
+            return self._transport.sftp()
+        except Unreachable as error:  # which may be for good, where it has never gone well
+            raise Unreached(str(error)) from error
 
     def _give_up(self, session: paramiko.SFTPClient, error: Exception) -> None:
         session.close()

@@ -13,7 +13,9 @@ class Wait(Stage):
     """Sees the tasks through to their ends."""
 
     name = "wait"
-    retries = 5  # a storage that is away for a minute must not lose a long computation
+    retries = (
+        5  # connections to a storage that break again and again must not lose a long computation; no storage is away so often
+    )
 
     def is_triggered(self, state: RunState) -> bool:
         return state.executed and not state.waited and state.ending is None

@@ -25,6 +25,8 @@ class Proxy:
         self._lock = threading.Lock()
         self._replacing = (b"", b"", 0)
         self._cutting = (b"", 0)
+        self._spares_head = False
+        self._hanging_up = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def damage(self, old: bytes, new: bytes, times: int) -> None:
@@ -34,6 +36,15 @@ class Proxy:
     def cut_at(self, word: bytes, times: int) -> None:
         """End the connection that carries this, so often."""
         self._cutting = (word, times)
+
+    def cut_behind_head(self, word: bytes, times: int) -> None:
+        """The same, but let the head of the message pass whose body this is in."""
+        self._spares_head = True
+        self.cut_at(word, times)
+
+    def hang_up(self, times: int) -> None:
+        """Take connections, and end them when something has come, so often."""
+        self._hanging_up = times
 
     def stop(self) -> None:
         """Take no more connections."""
@@ -47,6 +58,10 @@ class Proxy:
 
     def _connect(self, near: socket.socket) -> None:
         with suppress(OSError):  # nobody is there, or the certificate was not accepted
+            if self._hangs_up():
+                near.recv(65536)
+                near.close()
+                return
             if self._tls is not None:
                 near = self._tls.wrap_socket(near, server_side=True)
             far = socket.create_connection(("127.0.0.1", self._target))
@@ -57,12 +72,20 @@ class Proxy:
         with suppress(OSError):
             while data := source.recv(65536):
                 if self._is_cut(data):
+                    head, end, _ = data.rpartition(b"\r\n\r\n")
+                    if self._spares_head:
+                        sink.sendall(self._changed(head + end))
                     break
                 sink.sendall(self._changed(data))
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+    def _hangs_up(self) -> bool:
+        with self._lock:
+            self._hanging_up -= 1
+            return self._hanging_up >= 0
 
     def _is_cut(self, data: bytes) -> bool:
         with self._lock:

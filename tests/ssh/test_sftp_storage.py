@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +14,13 @@ from paramiko import SFTPClient
 from paramiko.sftp import CMD_READ
 from pydantic import SecretStr
 
-from blocks.errors import CommandFailed, ResourceError, Unreachable
+from blocks.errors import CommandFailed, HostKeyRefused, ResourceError, Unreachable
 from blocks.storage import SFTPStorage
 from blocks.storage.resource import INCOMING
 from blocks.storage.sftp_sessions import AT_ONCE
 from blocks.transport.ssh import SSHTransport
 from blocks.tree import Entry, file
+from tests.meanwhile import when
 from tests.servers.farm import Farm
 from tests.servers.plain_sftp import PlainSFTP
 from tests.servers.sshd import SSHD
@@ -206,8 +208,47 @@ def test_no_permission_is_named(host: SSHD) -> None:
     storage.close()
 
 
-def test_a_server_that_goes_away_is_unreachable_and_mends(host: SSHD, storage: SFTPStorage) -> None:
+def test_a_server_that_is_away_for_some_seconds_is_waited_for(host: SSHD, storage: SFTPStorage) -> None:
+    storage.write("x", b"1")
+    host.stop()
+    when(lambda: storage.is_waited_for, host.start)
+    storage.write("y", b"2")
+    assert storage.list("") == ["x", "y"]
+    assert not storage.is_waited_for
+
+
+def test_a_server_that_was_never_there_is_doubted_soon(host: SSHD, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blocks.patience.DOUBT", 0.5)
+    monkeypatch.setattr("blocks.patience.PATIENCE", 10_000.0)  # which is for servers that have answered before
+    host.stop()
+    storage = storage_on(host)
+    with pytest.raises(Unreachable, match="refused the connection"):
+        storage.list("")
+    storage.close()
+
+
+def test_a_server_that_comes_back_as_another_one_is_refused_at_once(
+    host: SSHD, hosts: dict[str, SSHD], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blocks.patience.PATIENCE", 10_000.0)
+    known_hosts = tmp_path / "known_hosts"
+    shutil.copy(host.known_hosts, known_hosts)
+    storage = storage_on(host).model_copy(update={"known_hosts": str(known_hosts)})
+    storage.write("x", b"1")
+    other = next(each for each in hosts.values() if each is not host).host_key_line.split()
+    known_hosts.write_text(f"[{host.address}]:{host.port} {' '.join(other[1:])}\n")
+    host.restart()
+    with pytest.raises(HostKeyRefused):
+        storage.list("")
+    storage.close()
+
+
+def test_a_server_that_goes_away_is_unreachable_and_mends(
+    host: SSHD, storage: SFTPStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One that only lost the connection between two requests would be asked anew, and nobody would notice."""
+    monkeypatch.setattr("blocks.patience.PATIENCE", 0.0)
+    monkeypatch.setattr("blocks.patience.DOUBT", 0.0)
 
     def cut() -> Iterator[Entry]:
         yield file("a", b"")

@@ -147,7 +147,7 @@ def test_a_certificate_is_verified_by_the_authority_that_is_named(storage: Objec
     tls.load_cert_chain(authority, key)
     proxy = Proxy(int(swift.endpoint.rpartition(":")[2]), tls)
     beyond = with_settings(through(proxy, storage), endpoint=through(proxy, storage).endpoint.replace("http:", "https:"))
-    with pytest.raises(CommandFailed, match=r"certificate .* can't be verified; name its authority"):
+    with pytest.raises(CommandFailed, match=r"certificate .* can't be verified \(self-signed certificate\); name its authority"):
         beyond.list("")
     if storage.protocol == "s3":  # this Swift's own authentication leads on to http
         assert with_settings(beyond, authority_file=str(authority)).check()
@@ -259,6 +259,23 @@ def test_a_connection_that_is_cut_is_made_again(storage: ObjectStorage, proxy: P
     proxy.cut_at(b"WORD", 2)
     assert beyond.read("x") == CONTENT
     assert proxy.cut == 4
+
+
+@pytest.mark.parametrize("tells_length", [True, False])
+def test_a_list_of_which_only_the_head_of_the_answer_comes_is_asked_for_again(
+    swift: Swift, proxy: Proxy, tells_length: bool
+) -> None:
+    storage = by_s3(swift)
+    storage.store("t", [file("a", b"1"), file("b", b"2")])
+    beyond = through(proxy, storage)
+    assert beyond.list("t") == ["a", "b"]
+    if not tells_length:
+        proxy.damage(b"Content-Length", b"Content-Weight", times=2)
+    proxy.cut_behind_head(b"<ListBucketResult", times=2)
+    assert beyond.list("t") == ["a", "b"]
+    assert (proxy.cut, proxy.damaged) == (2, 0 if tells_length else 2)
+    beyond.close()
+    storage.close()
 
 
 def test_a_store_that_is_away_for_some_seconds_is_waited_for(storage: ObjectStorage, swift: Swift) -> None:

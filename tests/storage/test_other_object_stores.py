@@ -14,7 +14,7 @@ from botocore.httpsession import URLLib3Session
 from blocks.credentials import EC2Credentials
 from blocks.errors import CommandFailed, InvalidRequest, NotFound, Unreachable
 from blocks.storage import ObjectStorage, object_s3
-from blocks.storage.object_store import refusal
+from blocks.storage.object_refusals import refusal
 from blocks.storage.object_swift_client import SwiftClient
 from blocks.tree import Entry, file
 from tests.servers.swift import ANSWER_SECONDS, Swift
@@ -72,13 +72,13 @@ def test_checksums_that_not_every_store_knows_are_not_sent(storage: ObjectStorag
 def test_a_key_that_could_not_be_deleted_is_tried_again(storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     storage.store("t", [file("a", b"1"), file("b", b"2")])
     theirs: Any = storage.object_store(storage.bucket)
-    delete_objects, told = theirs._client.delete_objects, ["InternalError", "NoSuchKey"]
+    delete_objects, told = theirs._client.boto.delete_objects, ["InternalError", "NoSuchKey"]
 
     def failing(**given: Any) -> Any:
         answer = delete_objects(**given)
         return answer | {"Errors": [{"Key": "t/a", "Code": told.pop(0), "Message": "We encountered an internal error."}]}
 
-    monkeypatch.setattr(theirs._client, "delete_objects", failing)
+    monkeypatch.setattr(theirs._client.boto, "delete_objects", failing)
     theirs.delete(list(theirs.listed("some/where/t/")))
     assert told == []
     assert not storage.exists("t")
@@ -146,7 +146,7 @@ def test_a_large_file_is_copied_whole_where_parts_can_not_be(storage: ObjectStor
     def refuse(*_given: Any, **_more: Any) -> None:
         raise ClientError({"Error": {"Code": "NotImplemented"}, "ResponseMetadata": {"HTTPStatusCode": 501}}, "UploadPartCopy")
 
-    monkeypatch.setattr(ours._client, "copy", refuse)
+    monkeypatch.setattr(ours._client.boto, "copy", refuse)
     storage.copy("t", "copy")
     assert [(entry.path, entry.size, entry.modified) for entry in storage.tree("copy")] == [("z", 9 * MEGABYTE, DAY)]
 
