@@ -15,6 +15,7 @@ from blocks.curation.deposit_file import DepositFile
 from blocks.curation.experiment import CuratedFile, Dataset, Experiment, Publication
 from blocks.curation.http import Address, Repository, Unanswered
 from blocks.curation.orcid import is_orcid
+from blocks.curation.pasted import pasted, unfit
 from blocks.curation.resource import CurationResource
 from blocks.errors import CommandFailed, InvalidRequest
 
@@ -72,7 +73,7 @@ class DepositResource(CurationResource):
         if self._repository is None:
             if wrong := self._mistakes():
                 raise InvalidRequest(*wrong)
-            token = self.token.get_secret_value() if self.token is not None else ""
+            token = pasted(self.token)
             self._repository = Repository(
                 self.describe(), self.url, headers=self._headers(token), secrets=[token], authority_file=self.authority_file
             )
@@ -80,9 +81,10 @@ class DepositResource(CurationResource):
 
     def _mistakes(self) -> list[str]:
         """What is wrong with the settings."""
-        if self.token is None or not self.token.get_secret_value().strip():
+        token = pasted(self.token)
+        if not token:
             return [f"the {self.kind} resource has no token; make one in your account there, and save the resource anew"]
-        return []
+        return unfit(token, f"the token of the {self.kind} resource")
 
     def _bring(self, draft: str, file: DepositFile) -> bool:
         """See that a file is in the draft, whole; returns whether it had to be sent."""

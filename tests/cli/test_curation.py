@@ -39,7 +39,7 @@ def server() -> Iterator[MyTardisServer]:
 def repository(chiminey: CommandLine, server: MyTardisServer) -> Iterator[str]:
     """The name under which it is saved."""
     asked = ("resource", "add", "mytardis", "archive", f"url={server.url}", f"username={ALICE.name}")
-    added = chiminey(*asked, input=f"{ALICE.api_key}\n")
+    added = chiminey(*asked, input=f" {ALICE.api_key}\t \r\n")  # as it was pasted
     assert added.code == 0, added.errors
     assert f"archive: {server.url} accepts the credentials of alice" in added.output
     yield "archive"
@@ -66,6 +66,26 @@ def test_the_key_is_asked_for_unseen_tried_and_never_shown(
     assert (on_the_line.code, "all users of this machine could read it" in on_the_line.errors) == (2, True)
     plain = chiminey("resource", "add", "mytardis", "other", "url=http://mytardis.example.org", "username=bob", input="x\n")
     assert (plain.code, "begins with https://" in plain.errors) == (2, True)
+
+
+def test_a_key_that_was_pasted_with_more_than_itself_is_refused_at_once_and_is_nowhere_afterwards(
+    chiminey: CommandLine, server: MyTardisServer
+) -> None:
+    pasted = "pasted-key-77\tand-more-77"
+    asked = ("resource", "add", "mytardis", "smudged", f"url={server.url}", "username=alice")
+    refused = chiminey(*asked, input=f"{pasted}\n")
+    assert (refused.code, "the API key has a space, a line end" in refused.errors) == (2, True), refused.errors
+    saved = chiminey(*asked, "--no-check", input=f"{pasted}\n")
+    assert saved.code == 0, saved.errors
+    ran = chiminey("run", "randnum", "--curate", "smudged")
+    assert (ran.code, "the API key has a space, a line end" in ran.errors) == (2, True), ran.errors
+
+    said = "".join(f"{done.output}{done.errors}" for done in (refused, saved, ran))
+    kept = [content for root in (chiminey.environment["CHIMINEY_HOME"], chiminey.folder) for _, content in contents(Path(root))]
+    assert "key-77" not in said
+    assert "more-77" not in said
+    assert not any(secret in content for content in kept for secret in (b"key-77", b"more-77"))
+    assert chiminey("resource", "remove", "smudged").code == 0
 
 
 def test_a_password_is_asked_for_in_the_place_of_a_key(chiminey: CommandLine, server: MyTardisServer) -> None:
