@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from blocks.curation.deposit import DepositResource
 from blocks.curation.experiment import Author, Dataset, Experiment, Publication
+from blocks.curation.signs import Say
 from blocks.errors import InvalidRequest
 from flows import author, resources
 from flows.author import ORCID, SPDX
@@ -29,7 +30,7 @@ class Words:
     license: str = ""  # its SPDX identifier
 
 
-def deposit(ledger: Ledger, record: RunRecord, description: str, to: str, into: str, words: Words) -> Publication:
+def deposit(ledger: Ledger, record: RunRecord, description: str, to: str, into: str, words: Words, say: Say) -> Publication:
     """Make a draft of everything in the folder of a run, or of a sweep, or go on with the one that was begun.
 
     Args:
@@ -39,6 +40,7 @@ def deposit(ledger: Ledger, record: RunRecord, description: str, to: str, into: 
         to: the name of the repository, or its kind.
         into: the identifier of a draft there that everything goes into; "" makes a new one.
         words: what the user says of it.
+        say: is told how far it is.
 
     Raises:
         InvalidRequest: it has not ended, or something is missing. ResourceError: the repository is away, or refuses.
@@ -50,17 +52,17 @@ def deposit(ledger: Ledger, record: RunRecord, description: str, to: str, into: 
     try:
         if not results.storage.exists(results.path):
             raise InvalidRequest(f"{record.name} has left nothing in {results.storage.describe(results.path)}")
-        return _held(ledger, record, repository, into, experiment(record, results, description, words))
+        return _held(ledger, record, repository, into, experiment(record, results, description, words), say)
     finally:
         results.storage.close()
         repository.close()
 
 
-def _held(ledger: Ledger, record: RunRecord, repository: DepositResource, into: str, told: Experiment) -> Publication:
+def _held(ledger: Ledger, record: RunRecord, repository: DepositResource, into: str, told: Experiment, say: Say) -> Publication:
     """Publish it, while nobody else works on the run."""
     refusal = f"{record.name} is being worked on by another process; try again when that has ended"
     with ledger.held(record, refusal) as lease, closing(Control(lease)):
-        made = repository.publish(told, into, ledger.curations.known(record.id, repository.place))
+        made = repository.publish(told, into, ledger.curations.known(record.id, repository.place), say)
     ledger.curations.write(CurationRecord(record.id, repository.saved_name or repository.describe(), "done", url=made.url))
     return made
 

@@ -14,6 +14,7 @@ from blocks.curation.graphs import PARAMETERS, SCHEMAS
 from blocks.curation.http import Address, Repository
 from blocks.curation.pasted import pasted, unfit
 from blocks.curation.resource import CurationResource
+from blocks.curation.signs import Say, Signs, unheard
 from blocks.errors import AuthenticationRefused, InvalidRequest, NotFound
 from blocks.mytardis.api import rows
 from blocks.mytardis.publishing import Publishing, mistakes
@@ -58,10 +59,10 @@ class MyTardis(CurationResource):
     def describe(self) -> str:
         return self.url
 
-    def publish(self, experiment: Experiment, into: str, known: MutableMapping[str, str]) -> Publication:
+    def publish(self, experiment: Experiment, into: str, known: MutableMapping[str, str], say: Say = unheard) -> Publication:
         server = self._connected()
         schemas = Schemas(server, self.schemas)
-        publishing = Publishing(server, schemas, self._user(), self.institution, known)
+        publishing = Publishing(server, schemas, self._user(), self.institution, known, Signs(say))
         identifier = publishing.publish(experiment, into)
         return Publication(
             identifier=identifier,

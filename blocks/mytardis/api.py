@@ -56,9 +56,9 @@ def made(server: Repository, kind: str, look: Callable[[], Row | None], given: M
                 "experiment, and the permissions to add and change experiments, datasets and datafiles; ask its administrator"
             ) from error
         else:
-            if (place := answer.headers.get("location")) is None:
+            if "location" not in answer.headers:
                 raise misunderstood(answer, "it does not say where that is")
-            return urlsplit(place).path, True
+            return urlsplit(answer.headers["location"]).path, True
     raise AssertionError("unreachable")
 
 

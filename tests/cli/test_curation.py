@@ -16,10 +16,13 @@ from tests.files import contents
 from tests.servers.mytardis import ALICE, BOB, MyTardisServer
 
 PASSING = """
-from flows import SmartConnector
+from flows import Inputs, SmartConnector
 
 
 class Passing(SmartConnector):
+    class Inputs(Inputs):
+        words: str = "x"
+
     name = "passing"
     description = "Passes."
 """
@@ -243,8 +246,16 @@ def test_the_page_about_it_does_what_it_says(chiminey: CommandLine, tmp_path: Pa
     assert chiminey("resource", "remove", "museum").code == 0
 
 
-def test_a_run_whose_connector_is_gone_is_published_by_the_copy_of_it_that_the_run_has(
-    chiminey: CommandLine, server: MyTardisServer, repository: str
+@pytest.mark.parametrize(
+    ("since", "why"),
+    [
+        ("import what_was_not_installed_again\n", "there is no connector passing here"),
+        (PASSING.replace('words: str = "x"', "number: int"), "the installed connector passing differs from the crate's"),
+    ],
+    ids=["gone", "with other inputs"],
+)
+def test_a_run_whose_connector_is_no_longer_what_it_was_is_published_by_the_copy_of_it_that_the_run_has(
+    chiminey: CommandLine, server: MyTardisServer, repository: str, since: str, why: str
 ) -> None:
     folder = Path(chiminey.environment["CHIMINEY_PATH"]) / "passing"
     process = folder / "payload" / "process_payload"
@@ -253,11 +264,12 @@ def test_a_run_whose_connector_is_gone_is_published_by_the_copy_of_it_that_the_r
     (process / "main.sh").write_text('echo 1 >"$2/answer"\n')
     done = chiminey("run", "passing", "--json")
     assert done.code == 0, done.errors
-    (folder / "connector.py").write_text("import what_was_not_installed_again\n")
+    (folder / "connector.py").write_text(since)
 
     published = chiminey("curate", done.object["name"], "--to", repository, "--json")
     assert published.code == 0, published.errors
-    assert "there is no connector passing here, so the crate's own copy is used" in published.errors
+    assert why in published.errors
+    assert "so the crate's own copy is used" in published.errors
     made = server.rows.table("experiment")[int(published.object["experiment"])]
     assert made["description"].startswith("Passes.")
     shutil.rmtree(folder)
