@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -206,6 +208,27 @@ def test_a_repository_that_is_away_costs_a_warning_and_curate_does_it_later(
     assert later.code == 0, later.errors
     assert later.object["sent"] > 0
     assert f"{repository}: done" in chiminey("show", done.object["name"]).output
+
+
+def test_a_ctrl_c_while_files_are_verified_leaves_that_to_curate_as_was_said(
+    chiminey: CommandLine, server: MyTardisServer, repository: str
+) -> None:
+    server.rows.verification = 1e9
+    with chiminey.start("run", "randnum", "--curate", repository) as process:
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if "waiting until it has verified them" in line)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=250)
+    server.rows.verification = 0.05
+    for number in list(server.rows.due):
+        server.rows.verify(number)
+
+    assert "(Ctrl-C leaves that to 'chiminey curate')" in said
+    assert "the run is not curated: it was interrupted; do it later with: chiminey curate" in errors
+    name = re.search(r"chiminey curate (randnum-\w+)", errors)
+    assert name is not None, errors
+    done = chiminey("curate", name[1], "--json")
+    assert (done.code, done.object["sent"]) == (0, 0), done.errors
 
 
 def test_what_can_t_be_published_is_told_before_anything_runs(
