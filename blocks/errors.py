@@ -121,6 +121,10 @@ class OutputsWait(ResourceError):
     """The output storage takes no outputs; what was computed stays on its hosts until the run is resumed."""
 
 
+class Unverified(ResourceError):
+    """A repository has not looked at what it was sent for as long as anybody waits; that is asked again later."""
+
+
 class RunFailed(ChimineyError):
     """The run ended without a usable result."""
 

@@ -28,19 +28,24 @@ def trust(block: Any, accept: bool) -> None:
             typer.echo(f"{destination}: this key is trusted from now on", err=True)
 
 
-def ask(what: str) -> SecretStr:
+def ask(what: str, *, around: str | None = "\r\n") -> SecretStr:
     """A secret, typed unseen; the next line of standard input when that is no terminal.
+
+    Args:
+        what: what it is, such as password.
+        around: the characters at its ends that are none of it; None for blanks of every kind.
 
     Raises:
         InvalidRequest: there is none.
     """
     from pydantic import SecretStr
 
-    if sys.stdin.isatty():
-        return SecretStr(str(typer.prompt(what.capitalize(), hide_input=True, err=True)))
-    secret = sys.stdin.readline().rstrip("\n")
-    if not secret:
-        raise InvalidRequest(f"there is no {what} on standard input; give it as a line")
+    if is_typed := sys.stdin.isatty():
+        typed = str(typer.prompt(what.capitalize(), hide_input=True, err=True))
+    else:
+        typed = sys.stdin.readline()
+    if not (secret := typed.strip(around)):
+        raise InvalidRequest(f"there is no {what}" + ("" if is_typed else " on standard input; give it as a line"))
     return SecretStr(secret)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blocks.errors import ChimineyError, InvalidRequest
+from blocks.errors import ChimineyError, InvalidRequest, Unverified
 from blocks.patience import Unreached
 from cli import answer, options, prefect
 
@@ -60,7 +60,7 @@ def _each_published(ledger: Ledger, sweep: RunRecord, to: str | None, experiment
         except ChimineyError as error:
             typer.echo(f"{child.name}: {error}", err=True)
             wrong.append(error)
-            if isinstance(error, Unreached):  # the others would find out the same, each after a while
+            if isinstance(error, Unreached | Unverified):  # the others would find out the same, each after a while
                 break
     if wrong:
         raise wrong[0]
@@ -87,7 +87,7 @@ def _published(ledger: Ledger, record: RunRecord, to: str | None, experiment: st
 
 
 def _connector(record: RunRecord, *, trust: bool) -> SmartConnector:
-    """The connector of a run; where that can't be loaded any more, the copy of it among the results.
+    """The connector of a run; where that is gone, or takes other inputs by now, the copy of it among the results.
 
     Raises:
         InvalidRequest: there is no copy either, or it is Python code of others that nobody said to ``trust``.
@@ -98,7 +98,7 @@ def _connector(record: RunRecord, *, trust: bool) -> SmartConnector:
     from flows.curation import folder
 
     try:
-        return load_again(record.connector, record.folder)
+        return _fitting(load_again(record.connector, record.folder), record)
     except InvalidRequest:
         results = folder.of(record)
         with closing(results.storage):
@@ -108,3 +108,16 @@ def _connector(record: RunRecord, *, trust: bool) -> SmartConnector:
             choice = chosen(results.crate, None, trust=trust)
     typer.echo(f"{record.name}: {choice.why}", err=True)
     return choice.connector
+
+
+def _fitting(connector: SmartConnector, record: RunRecord) -> SmartConnector:
+    """The connector, if it still takes what the run was given. Raises InvalidRequest: it has changed since."""
+    from flows.inputs import checked
+    from flows.request import common_request
+
+    try:
+        checked(connector, common_request(record).inputs)
+    except InvalidRequest as error:
+        has_changed = f"the connector {connector.name} does not take what {record.name} was given any more"
+        raise InvalidRequest(*(f"{has_changed}: {problem}" for problem in error.problems)) from error
+    return connector

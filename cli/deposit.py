@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,7 +39,7 @@ def deposit(
     from flows.author import typed
 
     words = deposit.Words(title, tuple(map(typed, author or [])), license)
-    made = deposit.deposit(ledger, record, _description(record), to, into, words)
+    made = deposit.deposit(ledger, record, _description(record), to, into, words, partial(typer.echo, err=True))
     for warning in made.warnings:
         typer.echo(warning, err=True)
     sent = f"{made.sent} {'file' if made.sent == 1 else 'files'} sent"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blocks.errors import ChimineyError, InvalidRequest
+from blocks.errors import AllAtOnce, ChimineyError, InvalidRequest
 from blocks.kinds import COMPUTE, CREDENTIALS, CURATION, DEPOSIT
 from cli import access, answer, settings
 from cli.options import Json
@@ -58,8 +58,12 @@ def add(  # noqa: PLR0913, PLR0917 -- one for each thing that may be said
     kinds = resources.kinds()
     if kind not in kinds:
         raise InvalidRequest(f"there is no kind of resource {kind!r}; the kinds are {', '.join(kinds)}")
-    block = settings.resource(kinds[kind], pairs or [])
+    with AllAtOnce() as attempt:
+        attempt(resources.require_name, name, kinds[kind])
+        block: Any = attempt(settings.resource, kinds[kind], pairs or [])
     if not access.destinations(block) and (password or keep_password or passphrase or accept_host_key):
+        if (password or keep_password) and "password" in kinds[kind].settings():
+            raise InvalidRequest(f"the password of a {kind} resource is kept, and asked for with --secret password")
         raise InvalidRequest(f"nobody logs in to a host with a {kind} resource; leave out what begins with --")
     settings.ask_for_secrets(block, secret or [])
     if passphrase:
@@ -165,6 +169,6 @@ def _settings(block: Resource) -> dict[str, Any]:
 def _where(saved: SavedResource) -> str:
     try:
         block: Any = saved.block
-    except InvalidRequest as error:
+        return block.describe() if hasattr(block, "describe") else ", ".join(access.destinations(block)) or "this machine"
+    except ChimineyError as error:
         return str(error)
-    return block.describe() if hasattr(block, "describe") else ", ".join(access.destinations(block)) or "this machine"

@@ -85,7 +85,8 @@ def ask_for_secrets(block: Resource, more: list[str]) -> None:
         raise InvalidRequest(*(f"there is no secret {name!r}; {suggestion(name, 'secret', known)}" for name in unknown))
     given = block.model_copy(update=dict.fromkeys(more, SecretStr("")))  # some take the place of what would be asked for
     for name in dict.fromkeys([*getattr(given, "wanted_secrets", []), *more]):
-        setattr(block, name, access.ask(str(kind.model_fields[name].title).lower()))
+        around = "\r\n" if name == "password" else None  # which may begin and end with a blank; keys don't
+        setattr(block, name, access.ask(str(kind.model_fields[name].title).lower(), around=around))
 
 
 def _value(kind: type[Resource], field: str, text: str) -> Any:

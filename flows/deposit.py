@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
 
 from blocks.curation.deposit import DepositResource
 from blocks.curation.experiment import Author, Dataset, Experiment, Publication
+from blocks.curation.signs import Say
 from blocks.errors import InvalidRequest
 from flows import author, resources
-from flows.author import ORCID, SPDX
 from flows.control import Control
-from flows.curation import folder
+from flows.curation import credits, folder
+from flows.curation.credits import Entities
 from flows.curation.folder import ResultsFolder
 from flows.ledger import CurationRecord, Ledger, RunRecord
 from flows.request import common_request
@@ -29,7 +28,7 @@ class Words:
     license: str = ""  # its SPDX identifier
 
 
-def deposit(ledger: Ledger, record: RunRecord, description: str, to: str, into: str, words: Words) -> Publication:
+def deposit(ledger: Ledger, record: RunRecord, description: str, to: str, into: str, words: Words, say: Say) -> Publication:
     """Make a draft of everything in the folder of a run, or of a sweep, or go on with the one that was begun.
 
     Args:
@@ -39,6 +38,7 @@ def deposit(ledger: Ledger, record: RunRecord, description: str, to: str, into: 
         to: the name of the repository, or its kind.
         into: the identifier of a draft there that everything goes into; "" makes a new one.
         words: what the user says of it.
+        say: is told how far it is.
 
     Raises:
         InvalidRequest: it has not ended, or something is missing. ResourceError: the repository is away, or refuses.
@@ -50,55 +50,43 @@ def deposit(ledger: Ledger, record: RunRecord, description: str, to: str, into: 
     try:
         if not results.storage.exists(results.path):
             raise InvalidRequest(f"{record.name} has left nothing in {results.storage.describe(results.path)}")
-        return _held(ledger, record, repository, into, experiment(record, results, description, words))
+        made = _held(ledger, record, repository, into, experiment(record, results, description, words), say)
+        is_of_crate = not into and not words.license
+        return replace(made, warnings=(*made.warnings, *(credits.unknown_license(_entities(results)) if is_of_crate else [])))
     finally:
         results.storage.close()
         repository.close()
 
 
-def _held(ledger: Ledger, record: RunRecord, repository: DepositResource, into: str, told: Experiment) -> Publication:
+def _held(ledger: Ledger, record: RunRecord, repository: DepositResource, into: str, told: Experiment, say: Say) -> Publication:
     """Publish it, while nobody else works on the run."""
     refusal = f"{record.name} is being worked on by another process; try again when that has ended"
     with ledger.held(record, refusal) as lease, closing(Control(lease)):
-        made = repository.publish(told, into, ledger.curations.known(record.id, repository.place))
+        made = repository.publish(told, into, ledger.curations.known(record.id, repository.place), say)
     ledger.curations.write(CurationRecord(record.id, repository.saved_name or repository.describe(), "done", url=made.url))
     return made
 
 
 def experiment(record: RunRecord, results: ResultsFolder, description: str, words: Words) -> Experiment:
     """A run, or a sweep, as a repository is told of it; its files are read as they are asked for."""
-    crate: Mapping[str, Mapping[str, Any]] = results.crate.entities if results.crate is not None else {}
+    crate = _entities(results)
     return Experiment(
         run=record.name,
         title=" ".join(words.title.split()) or f"{record.connector}: {record.name}",
         description=_description(record, description, crate),
         created=record.created,
         datasets=(Dataset("", results.files),),
-        authors=words.authors or _authors(crate) or (author.author(),),
+        authors=words.authors or credits.authors(crate) or (author.author(),),
         keywords=(record.connector,),
-        license=words.license or _license(crate),
+        license=words.license or credits.license(crate),
     )
 
 
-def _description(record: RunRecord, description: str, crate: Mapping[str, Mapping[str, Any]]) -> str:
-    of_crate = crate.get("./", {}).get("description", "")
-    told = description.strip() or of_crate or f"A {record.kind} of the connector {record.connector}."
+def _entities(results: ResultsFolder) -> Entities:
+    return results.crate.entities if results.crate is not None else {}
+
+
+def _description(record: RunRecord, description: str, crate: Entities) -> str:
+    told = description.strip() or credits.description(crate) or f"A {record.kind} of the connector {record.connector}."
     inputs = common_request(record).inputs
     return f"{told}\n\nWith {json.dumps(inputs, ensure_ascii=False)}." if inputs else told
-
-
-def _authors(crate: Mapping[str, Mapping[str, Any]]) -> tuple[Author, ...]:
-    told = crate.get("./", {}).get("author", [])
-    references = cast(list[Any], told if isinstance(told, list) else [told])
-    people = [crate.get(reference["@id"], {}) for reference in references]
-    return tuple(
-        Author(person["name"], orcid=person["@id"].removeprefix(ORCID) if person["@id"].startswith(ORCID) else "")
-        for person in people
-        if person.get("name")
-    )
-
-
-def _license(crate: Mapping[str, Mapping[str, Any]]) -> str:
-    told: Any = crate.get("./", {}).get("license", "")
-    name = str(cast(Any, told)["@id"]) if isinstance(told, dict) else str(told)
-    return name.removeprefix(SPDX) if name.startswith(SPDX) else ""

@@ -8,7 +8,7 @@ from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from blocks.errors import ChimineyError, RunFailed
 
@@ -17,14 +17,36 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
+Member = TypeVar("Member")
+
 MAPPING: type[Mapping[str, Any]] = Mapping
-ITERABLE: type[Iterable[Any]] = Iterable  # pyright: ignore[reportAssignmentType] -- abstract, which isinstance does not mind
 
 _STEP = 0.2  # seconds
 
 
 class HookFailed(RunFailed):
     """A hook raised what it did not mean to, or gave something that is no answer."""
+
+
+def ask_for_all(connector: SmartConnector, hook: str, wanted: type[Member], *given: object) -> tuple[Member, ...]:
+    """All that a hook gives, be it with ``yield``, which raises only when the next is asked for.
+
+    Raises:
+        HookFailed: it raised something, or gives anything of which not each is of the type that is wanted.
+    """
+    call = partial(getattr(connector, hook), *given)
+    answer = _asked(connector, hook, lambda: _all(call()))
+    if not isinstance(answer, tuple):
+        raise _no_answer(connector, hook, f"must return several {wanted.__name__}s, such as in a list", answer)
+    members = cast(tuple[Any, ...], answer)
+    for member in members:
+        if not isinstance(member, wanted):
+            raise _no_answer(connector, hook, f"must give a {wanted.__name__} each time", member)
+    return members
+
+
+def _all(given: object) -> object:
+    return tuple(cast(Iterable[object], given)) if isinstance(given, Iterable) else given
 
 
 def ask(
@@ -36,19 +58,24 @@ def ask(
         HookFailed: it raised anything else, or its answer is not of the type that is wanted.
     """
     call = partial(getattr(connector, hook), *given)
+    answer = _asked(connector, hook, call if check is None else partial(_attended, call, check))
+    if not isinstance(answer, wanted):
+        raise _no_answer(connector, hook, f"must return a {wanted.__name__}", answer)
+    return answer
+
+
+def _asked(connector: SmartConnector, hook: str, call: Callable[[], object]) -> object:
     try:
-        answer = call() if check is None else _attended(call, check)
+        return call()
     except ChimineyError:
         raise
     except Exception as error:
         raise HookFailed(f"the hook {hook} of {connector.name} failed: {_told(error, connector.folder)}") from error
-    if not isinstance(answer, wanted):
-        article = "an" if wanted.__name__[0] in "AEIOU" else "a"
-        raise HookFailed(
-            f"the hook {hook} of {connector.name}{_place(getattr(type(connector), hook))}: it must return {article} "
-            f"{wanted.__name__}, and it returned {answer!r:.100}"
-        )
-    return answer
+
+
+def _no_answer(connector: SmartConnector, hook: str, duty: str, answer: object) -> HookFailed:
+    place = _place(getattr(type(connector), hook))
+    return HookFailed(f"the hook {hook} of {connector.name}{place}: it {duty}, and it returned {answer!r:.100}")
 
 
 def _attended(call: Callable[[], object], check: Callable[[], None]) -> object:

@@ -51,7 +51,7 @@ class Plan:
         self._connector = connector
         self._start_points = start_points
         self._iteration = iteration
-        self.inputs = connector.Inputs.model_validate(request.inputs)
+        self.inputs = checked(connector, request.inputs)
         self.sweep = request.sweep if request.sweep is not None else self._own_sweep(check)
         self._users = request.sweep is not None
         self._point = request.point

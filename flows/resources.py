@@ -121,19 +121,28 @@ def find(name: str) -> Resource:
     return found[0].block
 
 
-def save(name: str, block: Resource) -> None:
-    """Keep a resource under a name.
+def require_name(name: str, kind: type[Resource]) -> None:
+    """See that a resource of this kind can have the name.
 
     Raises:
-        InvalidRequest: the name is taken by another kind, or not allowed.
+        InvalidRequest: it is taken by another kind, or not allowed.
     """
     if not name or not all(character.isdigit() or character == "-" or "a" <= character <= "z" for character in name):
         raise InvalidRequest(f"{name!r} can't be the name of a resource; use lowercase letters, digits and dashes")
     for resource in saved():
-        if resource.name == name and kinds()[resource.kind] is not type(block):
+        if resource.name == name and kinds()[resource.kind] is not kind:
             raise InvalidRequest(
                 f"the name {name!r} is taken by a {resource.kind} resource; choose another, or remove that one first"
             )
+
+
+def save(name: str, block: Resource) -> None:
+    """Keep a resource under a name.
+
+    Raises:
+        InvalidRequest: it can't have it.
+    """
+    require_name(name, type(block))
     block.save(name, overwrite=True, _sync=True)  # pyright: ignore[reportCallIssue] -- added by Prefect's dispatch decorator
 
 

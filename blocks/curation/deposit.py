@@ -11,11 +11,13 @@ from dataclasses import replace
 from pydantic import Field, PrivateAttr, SecretStr
 
 from blocks.curation.archive import Archive, Listed, listed
-from blocks.curation.deposit_file import DepositFile
+from blocks.curation.deposit_file import Blocks, DepositFile
 from blocks.curation.experiment import CuratedFile, Dataset, Experiment, Publication
 from blocks.curation.http import Address, Repository, Unanswered
 from blocks.curation.orcid import is_orcid
+from blocks.curation.pasted import pasted, unfit
 from blocks.curation.resource import CurationResource
+from blocks.curation.signs import Say, Signs, unheard
 from blocks.errors import CommandFailed, InvalidRequest
 
 DESCRIPTION = "ro-crate-metadata.json"  # which stands beside the archive too, for those who don't open it
@@ -43,15 +45,15 @@ class DepositResource(CurationResource):
     def describe(self) -> str:
         return self.url
 
-    def publish(self, experiment: Experiment, into: str, known: MutableMapping[str, str]) -> Publication:
+    def publish(self, experiment: Experiment, into: str, known: MutableMapping[str, str], say: Say = unheard) -> Publication:
         if wrong := [*self._mistakes(), *_missing(experiment), *self._unfit(experiment)]:
             raise InvalidRequest(*wrong)
-        files, left_out = _deposited(experiment.run, tuple(experiment.datasets))
+        files, left_out = _deposited(experiment.run, tuple(experiment.datasets), Signs(say))
         draft, url, warnings = self._draft(experiment, into, known)
         if not into:
             warnings += _unheeded(experiment, draft, known)
         known["draft"] = draft
-        sent = sum(self._bring(draft, file) for file in files)
+        sent = sum(self._bring(draft, file, say) for file in files)
         return Publication(draft, url, sent, (*warnings, *left_out))
 
     def problems(self, into: str) -> list[str]:
@@ -72,7 +74,7 @@ class DepositResource(CurationResource):
         if self._repository is None:
             if wrong := self._mistakes():
                 raise InvalidRequest(*wrong)
-            token = self.token.get_secret_value() if self.token is not None else ""
+            token = pasted(self.token)
             self._repository = Repository(
                 self.describe(), self.url, headers=self._headers(token), secrets=[token], authority_file=self.authority_file
             )
@@ -80,17 +82,19 @@ class DepositResource(CurationResource):
 
     def _mistakes(self) -> list[str]:
         """What is wrong with the settings."""
-        if self.token is None or not self.token.get_secret_value().strip():
+        token = pasted(self.token)
+        if not token:
             return [f"the {self.kind} resource has no token; make one in your account there, and save the resource anew"]
-        return []
+        return unfit(token, f"the token of the {self.kind} resource")
 
-    def _bring(self, draft: str, file: DepositFile) -> bool:
+    def _bring(self, draft: str, file: DepositFile, say: Say) -> bool:
         """See that a file is in the draft, whole; returns whether it had to be sent."""
         kept = self._api.insist(lambda: self._kept(draft, file.name))
         if kept and file.has(kept):
             return False
         for _ in range(_ATTEMPTS):
-            if file.has(self._api.insist(lambda: self._sent(draft, file))):
+            say(f"sending {file.name}, {file.size / 1e6:,.1f} MB, to {self.describe()}")
+            if file.has(self._api.insist(lambda: self._sent(draft, file, say))):
                 return True
         self._api.insist(lambda: self._remove(draft, file.name))
         raise CommandFailed(
@@ -98,7 +102,7 @@ class DepositResource(CurationResource):
             "and tell the people of the repository"
         )
 
-    def _sent(self, draft: str, file: DepositFile) -> str:
+    def _sent(self, draft: str, file: DepositFile, say: Say) -> str:
         """The checksum of a file that is sent, if it is not there already: the answer to a first attempt may have been lost."""
         kept = self._kept(draft, file.name)
         if kept and file.has(kept):
@@ -108,6 +112,7 @@ class DepositResource(CurationResource):
         try:
             return self._send(draft, file)
         except Unanswered:
+            say(f"{self.describe()} did not say whether it has {file.name}; looking for it for up to {SETTLING / 60:g} minutes")
             if arrived := self._arrived_late(draft, file):
                 return arrived
             raise
@@ -176,7 +181,7 @@ def _missing(experiment: Experiment) -> list[str]:
     return found
 
 
-def _deposited(run: str, datasets: tuple[Dataset, ...]) -> tuple[list[DepositFile], list[str]]:
+def _deposited(run: str, datasets: tuple[Dataset, ...], signs: Signs) -> tuple[list[DepositFile], list[str]]:
     """The archive, and what describes it, with what is left out, in sentences; all is listed here, and read when it is sent."""
     there: list[Listed] = []
     described: list[DepositFile] = []
@@ -193,7 +198,21 @@ def _deposited(run: str, datasets: tuple[Dataset, ...]) -> tuple[list[DepositFil
     left_out = (
         [f"what has a name that is not UTF-8 is left out: {len(unnamable)} in all, such as {unnamable[0]!r}"] if unnamable else []
     )
-    return [DepositFile(archive_name(run), archive.size, "application/zip", archive.blocks), *described], left_out
+    blocks = _watched(archive, signs)
+    return [DepositFile(archive_name(run), archive.size, "application/zip", blocks), *described], left_out
+
+
+def _watched(archive: Archive, signs: Signs) -> Blocks:
+    """The content of an archive, of which is said how far it is read."""
+
+    def blocks() -> Iterator[bytes]:
+        passed = 0
+        for block in archive.blocks():
+            yield block
+            passed += len(block)
+            signs.how_far(f"{passed / 1e6:,.1f} MB of {archive.size / 1e6:,.1f} MB")
+
+    return blocks
 
 
 def _files(datasets: tuple[Dataset, ...]) -> Iterator[CuratedFile]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 
+from blocks.errors import CommandFailed
+
 Blocks = Callable[[], Iterator[bytes]]
 
 MD5 = "md5"  # which repositories tell of what they have
@@ -29,8 +31,17 @@ class DepositFile:
         self._checksums[MD5] = digest.hexdigest()
 
     def has(self, checksum: str) -> bool:
-        """Whether this is its checksum, ``<algorithm>:<hexadecimal digits>``; read for that, unless it has passed already."""
-        algorithm, _, digits = checksum.partition(":")
+        """Whether this is its checksum, ``<algorithm>:<hexadecimal digits>``; read for that, unless it has passed already.
+
+        Raises:
+            CommandFailed: nobody here can reckon such a one.
+        """
+        algorithm, _, digits = str(checksum).partition(":")
+        if algorithm not in hashlib.algorithms_guaranteed or algorithm.startswith("shake"):  # whose length is not told
+            raise CommandFailed(
+                f"the repository has {checksum!r} as the checksum of {self.name}, which can't be compared here; see in the draft "
+                "whether its size is right"
+            )
         if algorithm not in self._checksums:
             digest = hashlib.new(algorithm, usedforsecurity=False)
             for block in self._blocks():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ import httpx
 from pydantic import AfterValidator
 
 from blocks.authority import trusting
+from blocks.curation.tls import mistaken
 from blocks.errors import AuthenticationRefused, CommandFailed, NotFound, ResourceError, Unreachable
 from blocks.patience import Patience, Unreached
 
@@ -51,18 +53,35 @@ class Unanswered(Unreachable):
 
 
 def document(answer: httpx.Response) -> Any:
-    """What a JSON answer says.
+    """The object that a JSON answer is; what is asked of it and not there is told like an answer that is none.
 
     Raises:
         CommandFailed: it is none.
     """
     try:
-        return answer.json()
+        told: object = answer.json(object_hook=partial(_Members, answer))
     except ValueError as error:
-        asked = f"{answer.request.method} {answer.request.url.path}"
-        raise CommandFailed(
-            f"{answer.request.url.host} answered {asked} as no such repository does; check its address, that of its front page"
-        ) from error
+        raise misunderstood(answer, "it is no JSON") from error
+    if not isinstance(told, _Members):
+        raise misunderstood(answer, "it is no object")
+    return told
+
+
+def misunderstood(answer: httpx.Response, why: str) -> CommandFailed:
+    """The error for an answer that a repository of this kind would not give: another service is at the address."""
+    host, asked = answer.request.url.host, f"{answer.request.method} {answer.request.url.path}"
+    return CommandFailed(f"{host} answered {asked} as no such repository does ({why}); check its address, that of its front page")
+
+
+class _Members(dict[str, Any]):
+    """An object of an answer, from which nothing can be taken that is not there."""
+
+    def __init__(self, answer: httpx.Response, members: Mapping[str, Any]) -> None:
+        super().__init__(members)
+        self._answer = answer
+
+    def __missing__(self, name: str) -> Any:
+        raise misunderstood(self._answer, f"there is no {name!r}")
 
 
 class Repository:
@@ -86,6 +105,7 @@ class Repository:
         self._patience = Patience()
         words = [word for header, value in headers.items() if header.lower() not in _OPEN for word in value.split()]
         self._secrets = [*(word for word in words if len(word) > _LONGEST_SCHEME), *filter(None, secrets)]
+        self._has_answered = False
 
     def ask(self, method: str, path: str, *, repeat: bool = True, accept: tuple[int, ...] = (), **given: Any) -> httpx.Response:
         """The answer to a request: a success, or one of the statuses that are accepted besides.
@@ -119,19 +139,25 @@ class Repository:
             timeout = _DIGESTION if {"content", "files"} & made.keys() else _TIMEOUT
             answer = self._client.request(method, path, timeout=timeout, **made)
         except httpx.TimeoutException as error:
-            kind = Unreached if isinstance(error, httpx.ConnectTimeout) else Unreachable
-            kind = Unanswered if isinstance(error, httpx.ReadTimeout) else kind  # only then all was sent
-            raise kind(f"{self.name} did not answer in time; check its address, and the network") from error
+            kind = Unanswered if isinstance(error, httpx.ReadTimeout) else Unreachable  # only then all was sent
+            raise self._fault(kind, error, f"{self.name} did not answer in time") from error
+        except httpx.LocalProtocolError as error:
+            words = _without(self._secrets, str(error))
+            raise CommandFailed(f"{self.name} can't be asked for {method} {path} ({words})") from None  # it has all that was sent
         except httpx.TransportError as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise CommandFailed(
-                    f"the certificate of {self.name} can't be verified; name its authority in the setting authority_file"
-                ) from error
-            kind = Unreached if isinstance(error, httpx.ConnectError) else Unreachable
-            raise kind(f"{self.name} can't be reached ({error}); check its address, and the network") from error
+            if (mistake := mistaken(self.name, error)) is not None:
+                raise mistake from error
+            words = _without(self._secrets, str(error))
+            raise self._fault(Unreachable, error, f"{self.name} can't be reached ({words})") from error
+        self._has_answered = True
         if answer.is_success or answer.status_code in accept:
             return answer
         raise _refusal(self.name, answer, self._secrets)
+
+    def _fault(self, kind: type[Unreachable], error: httpx.TransportError, words: str) -> Unreachable:
+        """The error for a request without an answer. Where there never was one, the address is more likely to blame."""
+        was_there = self._has_answered and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+        return (kind if was_there else Unreached)(f"{words}; check its address, and the network")
 
 
 def _is_page(answer: httpx.Response) -> bool:
@@ -151,10 +177,14 @@ def _message(answer: httpx.Response) -> str:
     return message if isinstance(message, str) and message and "errors" not in members else answer.text
 
 
-def _refusal(name: str, answer: httpx.Response, secrets: Sequence[str]) -> ResourceError:
-    text = " ".join(_message(answer).split())
-    for secret in secrets:  # some repeat in their answer what they did not like
+def _without(secrets: Sequence[str], text: str) -> str:
+    for secret in secrets:
         text = text.replace(secret, "...")
+    return text
+
+
+def _refusal(name: str, answer: httpx.Response, secrets: Sequence[str]) -> ResourceError:
+    text = _without(secrets, " ".join(_message(answer).split()))  # some repeat in their answer what they did not like
     words = text[:_MOST_WORDS] or f"it answered with {answer.status_code}"
     match answer.status_code:
         case 401 | 403:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import MutableMapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field, PrivateAttr, SecretStr
+from pydantic import Field, PrivateAttr, SecretStr, StringConstraints
 
 from blocks.curation.experiment import Experiment, ParameterSet, Publication
 from blocks.curation.graphs import PARAMETERS, SCHEMAS
 from blocks.curation.http import Address, Repository
+from blocks.curation.pasted import pasted, unfit
 from blocks.curation.resource import CurationResource
+from blocks.curation.signs import Say, Signs, unheard
 from blocks.errors import AuthenticationRefused, InvalidRequest, NotFound
 from blocks.mytardis.api import rows
 from blocks.mytardis.publishing import Publishing, mistakes
@@ -31,7 +33,9 @@ class MyTardis(CurationResource):
     kind: ClassVar[str] = "mytardis"
 
     url: Address = Field(title="Address", description="Of its front page, such as https://mytardis.example.org.")
-    username: str = Field(title="User name", description="The user whose experiments they become.")
+    username: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
+        title="User name", description="The user whose experiments they become."
+    )
     api_key: SecretStr | None = Field(default=None, title="API key", description="Of that user; their own page there shows it.")
     password: SecretStr | None = Field(default=None, title="Password", description="In the place of an API key.")
     institution: str = Field(default="", title="Institution", description="Of new experiments; if empty, as the server has it.")
@@ -55,10 +59,10 @@ class MyTardis(CurationResource):
     def describe(self) -> str:
         return self.url
 
-    def publish(self, experiment: Experiment, into: str, known: MutableMapping[str, str]) -> Publication:
+    def publish(self, experiment: Experiment, into: str, known: MutableMapping[str, str], say: Say = unheard) -> Publication:
         server = self._connected()
         schemas = Schemas(server, self.schemas)
-        publishing = Publishing(server, schemas, self._user(), self.institution, known)
+        publishing = Publishing(server, schemas, self._user(), self.institution, known, Signs(say))
         identifier = publishing.publish(experiment, into)
         return Publication(
             identifier=identifier,
@@ -109,7 +113,7 @@ class MyTardis(CurationResource):
         with _CONNECTING:
             if self._server is None:
                 headers = {"Authorization": self._authorization(), "Accept": "application/json"}
-                secrets = [each.get_secret_value() for each in (self.api_key, self.password) if each is not None]
+                secrets = [each for key in (self.api_key, self.password) if key for each in (pasted(key), key.get_secret_value())]
                 self._server = Repository(
                     self.saved_name or self.url,
                     f"{self.url}/api/v1/",
@@ -120,8 +124,10 @@ class MyTardis(CurationResource):
             return self._server
 
     def _authorization(self) -> str:
-        if self.api_key is not None:
-            return f"ApiKey {self.username}:{self.api_key.get_secret_value()}"
+        if key := pasted(self.api_key):
+            if wrong := [*unfit(self.username, "the user name"), *unfit(key, "the API key")]:
+                raise InvalidRequest(*wrong)
+            return f"ApiKey {self.username}:{key}"
         if self.password is not None:
             given = f"{self.username}:{self.password.get_secret_value()}"
             return f"Basic {base64.b64encode(given.encode()).decode()}"

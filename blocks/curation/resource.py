@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import MutableMapping
 
 from blocks.curation.experiment import Experiment, Publication
+from blocks.curation.signs import Say, unheard
 from blocks.resource import Resource
 
 
@@ -22,16 +23,16 @@ class CurationResource(Resource, ABC):
         return f"{self.saved_name} ({self.describe()})" if self.saved_name else self.describe()
 
     @abstractmethod
-    def publish(self, experiment: Experiment, into: str, known: MutableMapping[str, str]) -> Publication:
+    def publish(self, experiment: Experiment, into: str, known: MutableMapping[str, str], say: Say = unheard) -> Publication:
         """Keep an experiment with its datasets and their files; what is there already is found, and not made again.
 
         ``into`` is the identifier of an experiment of the repository's that everything goes into; "" makes a new one.
         ``known`` outlives the process: whatever the repository named is written there at once, by a key of the resource's
         own, so that a repeat finds it, and is used only where what is there is of this run. What was made and not yet written
-        there, because the process was killed, is looked for in the repository before it is made.
+        there, because the process was killed, is looked for in the repository before it is made. ``say`` is told how far it is.
 
         Raises:
-            Unreachable: the repository is away; the same call goes on later.
+            Unreachable: the repository is away; the same call goes on later. Unverified: so it does, but not at once.
             AuthenticationRefused, CommandFailed, NotFound: it refuses, and what to do.
         """
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from blocks.curation.http import Repository, document
+from blocks.curation.http import Repository, document, misunderstood
 from blocks.errors import AuthenticationRefused, CommandFailed, Unreachable
 
 Row = dict[str, Any]
@@ -56,6 +56,8 @@ def made(server: Repository, kind: str, look: Callable[[], Row | None], given: M
                 "experiment, and the permissions to add and change experiments, datasets and datafiles; ask its administrator"
             ) from error
         else:
+            if "location" not in answer.headers:
+                raise misunderstood(answer, "it does not say where that is")
             return urlsplit(answer.headers["location"]).path, True
     raise AssertionError("unreachable")
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from blocks.curation.experiment import CuratedFile
 from blocks.curation.http import Repository
+from blocks.curation.signs import Signs
 from blocks.curation.upload import Upload, with_checksum
-from blocks.errors import CommandFailed, ResourceError, Unreachable
+from blocks.errors import CommandFailed, ResourceError, Unreachable, Unverified
 from blocks.mytardis.api import Row, identifier, is_text, made, rows, text
 from blocks.mytardis.schemas import Schemas
 
@@ -58,11 +59,11 @@ class Sending:
         if file.path in self._there or self._send(file, checksum):
             self.expected[file.path] = file.size, checksum
 
-    def spoilt(self) -> list[str]:
+    def spoilt(self, signs: Signs) -> list[str]:
         """Wait until the server has looked at all files, and give those that are not there as they should be.
 
         Raises:
-            Unreachable: it does not come to that; the same is asked again later.
+            Unverified: it does not come to that; the same is asked again later.
         """
         unsure = set(self.expected)
         asked_again: dict[str, str] = {}  # files that seemed damaged, with the time of that verdict
@@ -80,10 +81,11 @@ class Sending:
             if len(unsure) < before:
                 until, before = time.monotonic() + VERIFICATION, len(unsure)
             if unsure and time.monotonic() > until:
-                raise Unreachable(
+                raise Unverified(
                     f"{self._server.name} has not looked at {len(unsure)} files in {VERIFICATION:g} s; curate the run again later"
                 )
             if unsure:
+                signs.how_far(f"{self._server.name} has yet to verify {len(unsure)} of the files that it was sent first")
                 time.sleep(pause)
                 pause = min(1.5 * pause, _LONGEST_PAUSE)
         return sorted(damaged)

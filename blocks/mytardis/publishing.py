@@ -10,6 +10,7 @@ from dataclasses import replace
 from blocks.curation.experiment import Dataset, Experiment, ParameterSet
 from blocks.curation.graphs import Owner
 from blocks.curation.http import Repository
+from blocks.curation.signs import Signs
 from blocks.errors import AuthenticationRefused, CommandFailed, NotFound, ResourceError
 from blocks.mytardis import files
 from blocks.mytardis.api import Row, count, identifier, made, row, rows, text
@@ -25,7 +26,7 @@ class Publishing:
     """The way of one experiment; ``known`` has the addresses of what was made, under the place that it was made in."""
 
     def __init__(
-        self, server: Repository, schemas: Schemas, user: int, institution: str, known: MutableMapping[str, str]
+        self, server: Repository, schemas: Schemas, user: int, institution: str, known: MutableMapping[str, str], signs: Signs
     ) -> None:
         self.sent = 0
         self.warnings: dict[str, None] = {}
@@ -34,6 +35,7 @@ class Publishing:
         self._user = user
         self._institution = institution
         self._known = known
+        self._signs = signs
         self._spoilt: list[str] = []
         self._refusals = 0
 
@@ -55,6 +57,11 @@ class Publishing:
             waiting.append((dataset.name, self._dataset(experiment.run, dataset, address, place)))
             if len(waiting) > AHEAD:
                 self._settle(place, *waiting.popleft())
+        if count := sum(len(sending.expected) for _, sending in waiting):
+            self._signs.say(
+                f"{count} {'file is' if count == 1 else 'files are'} in {self._server.name}; waiting until it has verified "
+                f"{'it' if count == 1 else 'them'} (Ctrl-C leaves that to 'chiminey curate')"
+            )
         while waiting:
             self._settle(place, *waiting.popleft())
         if self._spoilt:
@@ -157,11 +164,12 @@ class Publishing:
         sending = files.Sending(self._server, self._schemas, address, refuse, is_new=is_new)
         for file in dataset.files():
             sending.add(file)
+            self._signs.how_far(f"files sent to {self._server.name}: {self.sent + sending.sent}, the latest of {dataset.name}")
         self.sent += sending.sent
         return sending
 
     def _settle(self, place: str, name: str, sending: files.Sending) -> None:
-        spoilt = sending.spoilt()
+        spoilt = sending.spoilt(self._signs)
         self._spoilt += [f"{name}/{path}" for path in spoilt]
         self.warnings |= dict.fromkeys(f"{name}/{left_out}" for left_out in sending.left_out)
         if not spoilt and not sending.refused:

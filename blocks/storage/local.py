@@ -104,7 +104,14 @@ class LocalStorage(StorageResource):
             return sorted(name for name in os.listdir(self._place(path)) if name != INCOMING)  # noqa: PTH208
 
     def _place(self, path: str) -> Path:
-        return Path(self.path).expanduser().absolute() / inside(path)
+        try:
+            base = Path(self.path).expanduser()
+        except RuntimeError as error:
+            whose = Path(self.path).parts[0]
+            raise NotFound(
+                f"{self.path} is not there: this machine knows no home folder {whose}; please choose another path."
+            ) from error
+        return base.absolute() / inside(path)
 
     @contextmanager
     def _plainly(self, path: str) -> Generator[None]:

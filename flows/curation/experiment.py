@@ -16,6 +16,7 @@ from flows import hooks, run_folder, start_points
 from flows.curation.files import files
 from flows.description import FinishedRun, StartPointSeen
 from flows.finished import finished
+from flows.inputs import checked
 from flows.iteration import FinishedTask
 from flows.run import Run
 from flows.start_points import StartPoint
@@ -24,7 +25,7 @@ from flows.state import RunState
 
 def experiment(run: Run, state: RunState) -> Experiment:
     """All that is kept of a run, read as it is asked for."""
-    inputs = run.connector.Inputs.model_validate(run.request.inputs)
+    inputs = checked(run.connector, run.request.inputs)
     seen = FinishedRun(run.name, inputs, state.iteration + 1, state.criteria, state.results)
     return Experiment(
         run=run.name,
@@ -38,7 +39,7 @@ def experiment(run: Run, state: RunState) -> Experiment:
 
 
 def _described(run: Run, hook: str, *seen: object) -> tuple[ParameterSet, ...]:
-    return tuple(hooks.ask(run.connector, hook, hooks.ITERABLE, *seen))
+    return hooks.ask_for_all(run.connector, hook, ParameterSet, *seen)
 
 
 def _description(run: Run) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from blocks.curation.experiment import Publication
 from blocks.curation.resource import CurationResource
 from blocks.errors import ChimineyError, unexpected
@@ -21,7 +23,8 @@ def publish(run: Run, state: RunState, repository: CurationResource, into: str) 
     curations = run.ledger.curations
     curations.write(CurationRecord(run.id, name, "pending"))
     try:
-        publication = repository.publish(experiment(run, state), into, curations.known(run.id, repository.place))
+        known = curations.known(run.id, repository.place)
+        publication = repository.publish(experiment(run, state), into, known, partial(run.view.message, "info"))
     except Exception as error:
         reason = str(error) if isinstance(error, ChimineyError) else unexpected(error)
         curations.write(CurationRecord(run.id, name, "failed", reason))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import chain
 
-from blocks.errors import InvalidRequest
+from blocks.errors import InvalidRequest, ResourceError, Unreachable
 from blocks.tree import Entry, file, folder
 from flows import connector_files, json_file, payload, run_folder, start_points
 from flows.digest import Checksums, Passing
@@ -30,7 +30,7 @@ class Configure(Stage):
         found = payload.problems(connector.payload_folder)
         if connector.needs_input and request.input is None:
             found.append(f"{connector.name} needs input; name its folder with --input <storage>/<path>")
-        found += _mixed(proposal)
+        found += _unusable(proposal) or _mixed(proposal)
         try:
             points = (
                 start_points.read(proposal.input_storage, request.input.path)
@@ -75,6 +75,21 @@ class Configure(Stage):
 
     def output(self, state: RunState) -> RunState:
         return state.model_copy(update={"configured": True, "start_points": self._start_points})
+
+
+def _unusable(proposal: Proposal) -> list[str]:
+    """Why results can't be kept where they are wanted: whoever is there says so when asked for its base folder, one request."""
+    storage, path = proposal.output_storage, proposal.request.output.path
+    try:
+        storage.describe(path)
+        storage.exists("")
+    except InvalidRequest as error:
+        return list(error.problems)
+    except Unreachable:  # it may be back when the run begins
+        return []
+    except ResourceError as error:
+        return [f"results can't be kept there: {error}"]
+    return []
 
 
 def _mixed(proposal: Proposal) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +18,13 @@ from tests.files import contents
 from tests.servers.mytardis import ALICE, BOB, MyTardisServer
 
 PASSING = """
-from flows import SmartConnector
+from flows import Inputs, SmartConnector
 
 
 class Passing(SmartConnector):
+    class Inputs(Inputs):
+        words: str = "x"
+
     name = "passing"
     description = "Passes."
 """
@@ -39,7 +44,7 @@ def server() -> Iterator[MyTardisServer]:
 def repository(chiminey: CommandLine, server: MyTardisServer) -> Iterator[str]:
     """The name under which it is saved."""
     asked = ("resource", "add", "mytardis", "archive", f"url={server.url}", f"username={ALICE.name}")
-    added = chiminey(*asked, input=f"{ALICE.api_key}\n")
+    added = chiminey(*asked, input=f" {ALICE.api_key}\t \r\n")  # as it was pasted
     assert added.code == 0, added.errors
     assert f"archive: {server.url} accepts the credentials of alice" in added.output
     yield "archive"
@@ -66,6 +71,26 @@ def test_the_key_is_asked_for_unseen_tried_and_never_shown(
     assert (on_the_line.code, "all users of this machine could read it" in on_the_line.errors) == (2, True)
     plain = chiminey("resource", "add", "mytardis", "other", "url=http://mytardis.example.org", "username=bob", input="x\n")
     assert (plain.code, "begins with https://" in plain.errors) == (2, True)
+
+
+def test_a_key_that_was_pasted_with_more_than_itself_is_refused_at_once_and_is_nowhere_afterwards(
+    chiminey: CommandLine, server: MyTardisServer
+) -> None:
+    pasted = "pasted-key-77\tand-more-77"
+    asked = ("resource", "add", "mytardis", "smudged", f"url={server.url}", "username=alice")
+    refused = chiminey(*asked, input=f"{pasted}\n")
+    assert (refused.code, "the API key has a space, a line end" in refused.errors) == (2, True), refused.errors
+    saved = chiminey(*asked, "--no-check", input=f"{pasted}\n")
+    assert saved.code == 0, saved.errors
+    ran = chiminey("run", "randnum", "--curate", "smudged")
+    assert (ran.code, "the API key has a space, a line end" in ran.errors) == (2, True), ran.errors
+
+    said = "".join(f"{done.output}{done.errors}" for done in (refused, saved, ran))
+    kept = [content for root in (chiminey.environment["CHIMINEY_HOME"], chiminey.folder) for _, content in contents(Path(root))]
+    assert "key-77" not in said
+    assert "more-77" not in said
+    assert not any(secret in content for content in kept for secret in (b"key-77", b"more-77"))
+    assert chiminey("resource", "remove", "smudged").code == 0
 
 
 def test_a_password_is_asked_for_in_the_place_of_a_key(chiminey: CommandLine, server: MyTardisServer) -> None:
@@ -185,6 +210,27 @@ def test_a_repository_that_is_away_costs_a_warning_and_curate_does_it_later(
     assert f"{repository}: done" in chiminey("show", done.object["name"]).output
 
 
+def test_a_ctrl_c_while_files_are_verified_leaves_that_to_curate_as_was_said(
+    chiminey: CommandLine, server: MyTardisServer, repository: str
+) -> None:
+    server.rows.verification = 1e9
+    with chiminey.start("run", "randnum", "--curate", repository) as process:
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if "waiting until it has verified them" in line)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=250)
+    server.rows.verification = 0.05
+    for number in list(server.rows.due):
+        server.rows.verify(number)
+
+    assert "(Ctrl-C leaves that to 'chiminey curate')" in said
+    assert "the run is not curated: it was interrupted; do it later with: chiminey curate" in errors
+    name = re.search(r"chiminey curate (randnum-\w+)", errors)
+    assert name is not None, errors
+    done = chiminey("curate", name[1], "--json")
+    assert (done.code, done.object["sent"]) == (0, 0), done.errors
+
+
 def test_what_can_t_be_published_is_told_before_anything_runs(
     chiminey: CommandLine, server: MyTardisServer, repository: str
 ) -> None:
@@ -223,8 +269,16 @@ def test_the_page_about_it_does_what_it_says(chiminey: CommandLine, tmp_path: Pa
     assert chiminey("resource", "remove", "museum").code == 0
 
 
-def test_a_run_whose_connector_is_gone_is_published_by_the_copy_of_it_that_the_run_has(
-    chiminey: CommandLine, server: MyTardisServer, repository: str
+@pytest.mark.parametrize(
+    ("since", "why"),
+    [
+        ("import what_was_not_installed_again\n", "there is no connector passing here"),
+        (PASSING.replace('words: str = "x"', "number: int"), "the installed connector passing differs from the crate's"),
+    ],
+    ids=["gone", "with other inputs"],
+)
+def test_a_run_whose_connector_is_no_longer_what_it_was_is_published_by_the_copy_of_it_that_the_run_has(
+    chiminey: CommandLine, server: MyTardisServer, repository: str, since: str, why: str
 ) -> None:
     folder = Path(chiminey.environment["CHIMINEY_PATH"]) / "passing"
     process = folder / "payload" / "process_payload"
@@ -233,11 +287,12 @@ def test_a_run_whose_connector_is_gone_is_published_by_the_copy_of_it_that_the_r
     (process / "main.sh").write_text('echo 1 >"$2/answer"\n')
     done = chiminey("run", "passing", "--json")
     assert done.code == 0, done.errors
-    (folder / "connector.py").write_text("import what_was_not_installed_again\n")
+    (folder / "connector.py").write_text(since)
 
     published = chiminey("curate", done.object["name"], "--to", repository, "--json")
     assert published.code == 0, published.errors
-    assert "there is no connector passing here, so the crate's own copy is used" in published.errors
+    assert why in published.errors
+    assert "so the crate's own copy is used" in published.errors
     made = server.rows.table("experiment")[int(published.object["experiment"])]
     assert made["description"].startswith("Passes.")
     shutil.rmtree(folder)

@@ -88,7 +88,9 @@ def test_a_sweep_is_deposited_as_one(chiminey: CommandLine, dataverse: Dataverse
     chiminey("resource", "remove", "verse")
 
 
-def test_a_run_whose_connector_is_gone_is_described_as_in_its_crate(chiminey: CommandLine, invenio: Invenio) -> None:
+def test_a_run_whose_connector_is_gone_is_described_as_in_its_crate_which_somebody_has_edited(
+    chiminey: CommandLine, invenio: Invenio
+) -> None:
     added = chiminey("resource", "add", "invenio", "shelf", f"url={invenio.url}", "publisher=Us", input=f"{invenio.token}\n")
     assert added.code == 0, added.errors
     folder = Path(chiminey.environment["CHIMINEY_PATH"]) / "area"
@@ -98,13 +100,23 @@ def test_a_run_whose_connector_is_gone_is_described_as_in_its_crate(chiminey: Co
     ran = chiminey("run", "area", "--json")
     assert ran.code == 0, ran.errors
     shutil.rmtree(folder)
+    metadata = chiminey.folder / "chiminey-output" / ran.object["name"] / "ro-crate-metadata.json"
+    crate = json.loads(metadata.read_text())
+    root = next(entity for entity in crate["@graph"] if entity["@id"] == "./")
+    root |= {"author": "Lovelace, Ada", "license": {"@id": "https://creativecommons.org/licenses/by/4.0/"}}
+    metadata.write_text(json.dumps(crate))
 
     told = chiminey("deposit", ran.object["name"], "--to", "shelf", "--json")
     chiminey("resource", "remove", "shelf")
 
     assert told.code == 0, told.errors
-    described = invenio.drafts[told.object["draft"]]["metadata"]["description"]
-    assert described.startswith("<p>Areas &amp; volumes. Run by Chiminey on ")
+    described = invenio.drafts[told.object["draft"]]["metadata"]
+    assert described["description"].startswith("<p>Areas &amp; volumes. Run by Chiminey on ")
+    assert [each["person_or_org"]["family_name"] for each in described["creators"]] == ["Lovelace"]
+    (warning,) = told.object["warnings"]
+    assert warning.startswith("the crate's licence, https://creativecommons.org/licenses/by/4.0/, is no SPDX identifier")
+    assert warning in told.errors
+    assert f"sending {ran.object['name']}.zip" in told.errors
 
 
 def test_what_can_not_be_deposited_is_told(chiminey: CommandLine, invenio: Invenio) -> None:

@@ -114,3 +114,43 @@ def test_all_that_is_wrong_with_a_cluster_is_told_at_once_in_words_of_its_settin
         "error: exclusive: must be true or false (got 'maybe')",
         """error: environment: must hold names and values, such as {"NAME": "value"} (got 'x')""",
     ]
+
+
+def test_a_name_that_can_not_be_is_told_before_anything_is_asked_or_tried(chiminey: CommandLine) -> None:
+    """Standard input is empty: who asks for a secret says that there is none."""
+    here = "url=http://127.0.0.1:1"
+    for name, told in (
+        ("My_Zenodo", "'My_Zenodo' can't be the name of a resource; use lowercase letters, digits and dashes"),
+        ("shelf", "the name 'shelf' is taken by a local-storage resource; choose another, or remove that one first"),
+    ):
+        chiminey("resource", "add", "local-storage", "shelf", "path=/tmp")
+        done = chiminey("resource", "add", "zenodo", name, here, input="")
+        assert (done.code, done.errors) == (2, f"error: {told}\n")
+    both = chiminey("resource", "add", "zenodo", "My_Zenodo", "ulr=x")
+    assert "can't be the name of a resource" in both.errors
+    assert "there is no setting 'ulr'" in both.errors
+    assert chiminey("resource", "remove", "shelf").code == 0
+
+
+def test_how_a_password_is_given_that_is_none_of_a_host_is_told(chiminey: CommandLine) -> None:
+    asked = ("resource", "add", "mytardis", "museum", "url=http://127.0.0.1:1", "username=me")
+    for option in ("--password", "--keep-password"):
+        done = chiminey(*asked, option)
+        assert (done.code, "asked for with --secret password" in done.errors) == (2, True), done.errors
+
+
+def test_a_resource_with_a_path_that_can_not_be_keeps_no_other_from_being_listed(chiminey: CommandLine) -> None:
+    assert chiminey("resource", "add", "local-storage", "shelf", "path=/tmp").code == 0
+    assert chiminey("resource", "add", "local-storage", "astray", "path=~nobody-like-it/x", "--no-check").code == 0
+    up = ("bucket=box", "path=../x", "access_key=AKIA1", "--no-check")
+    assert chiminey("resource", "add", "object", "upwards", *up, input="secret\n").code == 0
+
+    listed = chiminey("resource", "list", "--json")
+    for name in ("shelf", "astray", "upwards"):
+        assert chiminey("resource", "remove", name).code == 0
+
+    assert listed.code == 0, listed.errors
+    where = {each["name"]: each["where"] for each in listed.object}
+    assert where["shelf"] == "/tmp"
+    assert "this machine knows no home folder ~nobody-like-it" in where["astray"]
+    assert "the path must stay inside the storage" in where["upwards"]

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from blocks.curation import deposit
+from blocks.curation import deposit, signs
 from blocks.curation.dataverse import Dataverse
 from blocks.curation.experiment import Author, Publication
 from blocks.errors import AuthenticationRefused, CommandFailed, InvalidRequest, NotFound, Unreachable
@@ -49,6 +49,23 @@ def test_a_run_becomes_one_draft_with_an_archive_that_holds_its_folder(site: Sit
         assert archive.testzip() is None
         assert {name: archive.read(name) for name in archive.namelist()} == FILES
     assert site.content(made.identifier, "ro-crate-metadata.json") == FILES["ro-crate-metadata.json"]
+
+
+def test_who_waits_is_told_what_is_sent_and_how_far_it_is(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signs, "SECONDS", 0.0)
+    said: list[str] = []
+    place = site.resource.describe()
+    known: dict[str, str] = {}
+    site.resource.publish(large(MEGABYTE), "", known, said.append)
+    assert [words for words in said if words.startswith("sending")] == [
+        f"sending {ARCHIVE}, 1.0 MB, to {place}",
+        f"sending ro-crate-metadata.json, 0.0 MB, to {place}",
+    ]
+    assert "0.5 MB of 1.0 MB" in said
+    again: list[str] = []
+    site.resource.publish(large(MEGABYTE), "", known, again.append)
+    assert again
+    assert not any(words.startswith("sending") for words in again), "it is only read, to be compared"
 
 
 @pytest.mark.parametrize("is_remembered", [True, False])

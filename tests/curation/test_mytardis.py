@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from blocks.curation import CuratedFile, Dataset, Experiment, ParameterSet, Publication, graph
+from blocks.curation import CuratedFile, Dataset, Experiment, ParameterSet, Publication, graph, signs
 from blocks.curation.mytardis import MyTardis
-from blocks.errors import AuthenticationRefused, CommandFailed, InvalidRequest, NotFound, Unreachable
+from blocks.errors import AuthenticationRefused, CommandFailed, InvalidRequest, NotFound, Unverified
 from blocks.mytardis import files as mytardis_files
 from tests.servers.certificate import self_signed
 from tests.servers.mytardis import ALICE, BOB, CAROL, DAVE, PREFIX, MyTardisServer
@@ -266,8 +266,16 @@ def test_a_server_that_never_looks_at_files_is_asked_again_later(
     monkeypatch.setattr(mytardis_files, "VERIFICATION", 0.5)
     server.rows.verification = 1e9
     known: dict[str, str] = {}
-    with pytest.raises(Unreachable, match="has not looked at 1 files"):
-        repository.publish(experiment({"0_0_1": [file("a", b"1")]}), "", known)
+    monkeypatch.setattr(signs, "SECONDS", 0.0)
+    said: list[str] = []
+    with pytest.raises(Unverified, match="has not looked at 1 files") as late:
+        repository.publish(experiment({"0_0_1": [file("a", b"1")]}), "", known, said.append)
+    assert not late.value.transient, "the same wait again would be for nothing"
+    assert said[:2] == [
+        f"files sent to {server.url}: 1, the latest of 0_0_1",
+        f"1 file is in {server.url}; waiting until it has verified it (Ctrl-C leaves that to 'chiminey curate')",
+    ]
+    assert set(said[2:]) == {f"{server.url} has yet to verify 1 of the files that it was sent first"}
     server.rows.verification = 0.0
     server.rows.verify(1)
     assert repository.publish(experiment({"0_0_1": [file("a", b"1")]}), "", known).sent == 0
@@ -325,7 +333,7 @@ def encrypted(tmp_path: Path) -> Iterator[tuple[MyTardisServer, Path]]:
 def test_a_certificate_has_to_be_known(encrypted: tuple[MyTardisServer, Path]) -> None:
     server, certificate = encrypted
     stranger = MyTardis(url=server.url, username=ALICE.name, api_key=ALICE.api_key)
-    with pytest.raises(CommandFailed, match=r"certificate .* can't be verified; .* authority_file"):
+    with pytest.raises(CommandFailed, match=r"certificate .* can't be verified .*; .* authority_file"):
         stranger.check()
     known = MyTardis(url=server.url, username=ALICE.name, api_key=ALICE.api_key, authority_file=str(certificate))
     assert known.publish(experiment({"0_0_1": [file("a", b"1")]}), "", {}).sent == 1

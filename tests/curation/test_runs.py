@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from pydantic import SecretStr, create_model
 from werkzeug.wrappers import Request
 
 from blocks.compute import LocalCompute
+from blocks.curation import ParameterSet
 from blocks.curation.mytardis import MyTardis
 from blocks.errors import InvalidRequest, RunCancelled, RunFailed
 from blocks.storage import LocalStorage
@@ -400,6 +401,37 @@ def test_a_hook_that_fails_does_not_fail_the_run(server: MyTardisServer, reposit
     result = Lab(tmp_path).go(sample, LocalCompute(), curation=repository)
     assert result.state == "completed"
     assert "KeyError: 'energy'" in result.messages[0]
+
+
+def test_what_is_wrong_with_what_a_hook_yields_is_told_with_the_hook_and_its_line(
+    server: MyTardisServer, repository: MyTardis, tmp_path: Path
+) -> None:
+    def breaks(*_: object) -> Iterator[ParameterSet]:
+        yield ParameterSet("expgraph", {})
+        raise KeyError("energy")
+
+    def yields(*_: object) -> Iterator[Any]:
+        yield {"schema": "expgraph"}
+
+    def returns(*_: object) -> Any:
+        return ParameterSet("expgraph", {})
+
+    def place(hook: Callable[..., Any], line: int = 0) -> str:
+        return f"{__file__}, line {hook.__code__.co_firstlineno + line}"
+
+    for name, hook, told in (
+        ("describe_output", breaks, f"failed: {place(breaks, 2)}: KeyError: 'energy'"),
+        (
+            "describe_run",
+            yields,
+            f"({place(yields)}): it must give a ParameterSet each time, and it returned {{'schema': 'expgraph'}}",
+        ),
+        ("describe_file", returns, f"({place(returns)}): it must return several ParameterSets, such as in a list, and it"),
+    ):
+        sample = connector(tmp_path / name, MAIN, **{name: hook})
+        result = Lab(tmp_path).go(sample, LocalCompute(), curation=repository)
+        assert result.state == "completed"
+        assert f"the hook {name} of sample {told}" in result.messages[0]
 
 
 def test_a_wrong_key_or_experiment_is_told_before_anything_runs(

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.servers.object_stores_fixture import swift
+from tests.servers.object_stores_fixture import s3, swift
 
-__all__ = ["swift"]
+__all__ = ["s3", "swift"]

@@ -5,16 +5,24 @@ from __future__ import annotations
 import json
 import secrets
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.httpsession import URLLib3Session  # pyright: ignore[reportMissingTypeStubs]
 
-from blocks.storage import ObjectStorage
+from blocks import patience
+from blocks.compute import LocalCompute
+from blocks.errors import InvalidRequest
+from blocks.storage import LocalStorage, ObjectStorage
 from blocks.tree import file
 from flows.request import Reliability
 from tests.engine import Lab, unix
 from tests.payloads import connector
+from tests.servers.ports import free_port
+from tests.servers.s3 import S3
 from tests.servers.sshd import SSHD
 from tests.servers.swift import Swift
+from tests.storage.object_storages import on_moto, with_settings
 from tests.storage_contract import AWKWARD
 
 MAIN = """
@@ -79,6 +87,43 @@ def test_a_name_that_no_store_takes_costs_its_task_and_neither_the_others_nor_th
     assert (result.state, result.tasks.completed) == ("completed-with-failures", 7)
     assert "is not UTF-8" in result.messages[0]
     assert not [message for message in lab.view.messages if "does not answer" in message or "lost" in message]
+
+
+def test_a_place_where_results_can_t_be_kept_is_told_once_before_anything_begins(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.secret_key)
+    lab, right, asked = Lab(tmp_path), with_settings(on_moto(s3), access_key="", secret_key=None), list[str]()
+    send = URLLib3Session.send
+
+    def counting(session: URLLib3Session, request: Any) -> Any:
+        asked.append(request.method)
+        return send(session, request)
+
+    monkeypatch.setattr(URLLib3Session, "send", counting)
+    here = connector(tmp_path / "connector", "true")
+    for wrong, told in (
+        (with_settings(right, bucket="nothing-like-it"), "results can't be kept there: .*nothing-like-it"),
+        (with_settings(right, path="../up"), "must stay inside the storage"),
+        (LocalStorage(path="~nobody-like-it"), "results can't be kept there: .* no home folder ~nobody-like-it"),
+    ):
+        with pytest.raises(InvalidRequest, match=told) as refused:
+            lab.request(here, LocalCompute(), output=wrong)
+        assert len(refused.value.problems) == 1
+    asked.clear()
+    lab.request(here, LocalCompute(), output=right)
+    assert asked == ["GET"]
+
+
+def test_a_place_for_results_that_is_away_may_be_back_when_the_run_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "DOUBT", 0.0)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    away = ObjectStorage(endpoint=f"http://127.0.0.1:{free_port()}", bucket="box")
+    Lab(tmp_path).request(connector(tmp_path / "connector", "true"), LocalCompute(), output=away)
 
 
 def files(folder: Path) -> list[str]:

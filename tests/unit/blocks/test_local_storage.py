@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.table import best
-from blocks.errors import CommandFailed, ResourceError
+from blocks.errors import CommandFailed, NotFound, ResourceError
 from blocks.storage import LocalStorage
 from blocks.storage.resource import INCOMING
 from blocks.tree import Entry, file, folder, walk
@@ -32,6 +32,13 @@ class TestLocalStorage(StorageContract):
 def test_a_path_says_where_it_is(storage: LocalStorage) -> None:
     assert storage.describe("a/b") == f"{storage.path}/a/b"
     assert LocalStorage(path="~/results").describe() == str(Path.home() / "results")
+
+
+def test_the_home_of_a_user_who_is_not_there_is_told() -> None:
+    storage = LocalStorage(path="~nobody-like-it/results")
+    for act in (storage.describe, lambda: storage.exists("a"), lambda: storage.write("a", b"1"), storage.check):
+        with pytest.raises(NotFound, match="this machine knows no home folder ~nobody-like-it"):
+            act()
 
 
 def test_files_of_this_machine_are_copied(storage: LocalStorage, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import Field, field_validator
+from pydantic import Field, create_model, field_validator
 
 from blocks.errors import InvalidRequest
 from blocks.storage import LocalStorage
@@ -37,6 +37,17 @@ def planned(folder: Path, sweep: dict[str, Any], storage: LocalStorage | None = 
         sweep=SweepMap(sweep),
     )
     return Plan(sample, request, 0, start_points.read(storage, "input") if storage else [])
+
+
+def test_inputs_that_the_connector_takes_no_longer_are_told_in_words_of_the_inputs(tmp_path: Path) -> None:
+    changed = connector(tmp_path, "true", Inputs=create_model("Inputs", __base__=Inputs, form=(int, Field(le=2))))
+    request = RunRequest(connector="sample", inputs={"form": 3, "shared": "form"}, compute=HERE, output=Location(storage=HERE))
+    with pytest.raises(InvalidRequest) as refused:
+        Plan(changed, request, 0, [])
+    assert refused.value.problems == (
+        "form: must be less than or equal to 2 (got 3)",
+        "there is no input 'shared'; the inputs are: form",
+    )
 
 
 def lay_out(root: Path, files: dict[str, str]) -> LocalStorage:
