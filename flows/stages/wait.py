@@ -13,9 +13,7 @@ class Wait(Stage):
     """Sees the tasks through to their ends."""
 
     name = "wait"
-    retries = (
-        5  # connections to a storage that break again and again must not lose a long computation; no storage is away so often
-    )
+    retries = 5  # connections to a storage that break again and again must not lose a long computation
 
     def is_triggered(self, state: RunState) -> bool:
         return state.executed and not state.waited and state.ending is None
