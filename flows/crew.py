@@ -76,6 +76,7 @@ class Crew:
         except BaseException as error:
             is_tried_again = isinstance(error, ChimineyError) and error.transient  # by a crew that must be alone with the hosts
             self._leave(float("inf") if is_tried_again else LEAVE_SECONDS)
+            self._run.is_written_to |= self._is_at_work()
             raise
 
     def _leave(self, seconds: float) -> None:
@@ -85,12 +86,15 @@ class Crew:
             worker.stop()
         countdown = Countdown(seconds)
         try:
-            while any(worker.is_at_work() for worker in self._workers.values()) and countdown.left:
+            while self._is_at_work() and countdown.left:
                 if seconds > LEAVE_SECONDS:
                     self._run.control.check()
                 time.sleep(0.02)
         finally:
             self._dispatch.close()
+
+    def _is_at_work(self) -> bool:
+        return any(worker.is_at_work() for worker in self._workers.values())
 
     def _worker(self, host: Host) -> HostWorker:
         return HostWorker(self._run, self._dispatch, self._run.plan(self._state), self._state, host)

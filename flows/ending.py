@@ -59,7 +59,8 @@ def _recorded(run: Run, state: RunState) -> RunResult:
     if not keep_records(run, state, result):
         run.lease.save(state.model_copy(update={"unrecorded": True}).model_dump_json())
         run.say("warning", f"what could not be written is written by: chiminey resume {run.name}")
-    recover(run)
+    if not run.is_written_to:  # else whoever goes on with it does that, when they have ended with this process
+        recover(run)
     patiently(lambda: run.lease.end(result.state, "; ".join(result.messages)))
     return result
 

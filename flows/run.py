@@ -52,6 +52,7 @@ class Run:
         self.view = view
         self.machines = Machines(self)
         self.crew: Crew | None = None  # the hosts at work, between execute and wait
+        self.is_written_to = False  # by threads that were left in the middle of it
         self._sessions: dict[str, HostSession] = {}
         self._lock = threading.Lock()
         self._warnings: set[str] = set()

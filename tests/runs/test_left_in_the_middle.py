@@ -243,6 +243,33 @@ def test_what_a_controller_was_kept_from_cleaning_up_prefect_s_hook_does_at_once
     assert not list(sshd.home.rglob(f"{record.id}*"))
 
 
+def test_what_is_still_being_written_when_a_run_is_cancelled_is_put_right_by_who_goes_on_with_it(
+    sshd: SSHD, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collect, is_writing, may_end = LocalStorage.collect, threading.Event(), threading.Event()
+    recovered: list[bool] = []
+
+    def slowly(storage: LocalStorage, parent: str, tree: Iterable[Entry]) -> list[str]:
+        if "/output_" in parent:
+            is_writing.set()
+            may_end.wait(250)
+        return collect(storage, parent, tree)
+
+    monkeypatch.setattr(LocalStorage, "collect", slowly)
+    monkeypatch.setattr(LocalStorage, "recover", lambda *_: recovered.append(is_writing.is_set() and not may_end.is_set()))
+    lab = Lab(tmp_path)
+    proposal = lab.request(connector(tmp_path, 'echo 1 >"$2/file"\n'), unix(sshd, slots=1))
+    record = lab.add(proposal)
+    when(is_writing.is_set, lambda: lab.ledger.request_cancel(record.id))
+    with pytest.raises(RunCancelled):
+        lab.drive(record, proposal)
+    may_end.set()
+    end_of_host_threads()
+    result = lab.drive(record, proposal)
+
+    assert (result.state, recovered) == ("completed", [False, False, False])
+
+
 @pytest.fixture
 def uneven_storage(monkeypatch: pytest.MonkeyPatch) -> None:
     """The outputs of one host can't be kept the first time; those of another are long on their way then."""
