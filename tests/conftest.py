@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Generator, Iterator
@@ -16,6 +17,12 @@ from tests.servers.farm import Farm
 from tests.servers.sshd import PROGRAM, SSHD
 
 STANDING_HOSTS = 4
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C be what it is in a terminal: who runs the tests in the background has it ignored, by all that they start too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

