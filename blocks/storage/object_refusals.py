@@ -12,17 +12,12 @@ CONNECT_TIMEOUT = 10.0  # seconds
 _PASSING = {408, 425, 429, 498}  # RFC 9110, RFC 8470, RFC 6585, Swift's ratelimit
 _UNKNOWN = 501  # of what a store can't do, and never will
 _SERVER_FAULT = 500
-_NO_TLS = (
-    "WRONG_VERSION_NUMBER",
-    "PACKET_LENGTH_TOO_LONG",
-    "RECORD_LAYER_FAILURE",
-)  # OpenSSL's, of an answer that is not encrypted
-_FRAME = re.compile(
-    r"^\[SSL: \w+\] (certificate verify failed: )?|\.? \(_ssl\.c:\d+\)$"
-)  # around what Python tells of its reasons
-_OF_CERTIFICATES = re.compile(
-    r"CERTIFICATE_VERIFY_FAILED|doesn't match|subjectAltName"
-)  # OpenSSL's own, and urllib3's about names
+# OpenSSL's, of an answer that is not encrypted
+_NO_TLS = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
+# around what Python tells of its reasons
+_FRAME = re.compile(r"^\[SSL: \w+\] (certificate verify failed: )?|\.? \(_ssl\.c:\d+\)$")
+# OpenSSL's own, and urllib3's about names
+_OF_CERTIFICATES = re.compile(r"CERTIFICATE_VERIFY_FAILED|doesn't match|subjectAltName")
 _OF_NAMES = re.compile(r"match|not valid for|subjectAltName")
 _OF_TIME = re.compile(r"expired|not yet valid")
 
