@@ -10,8 +10,9 @@ import requests
 from libcloud.common.exceptions import BaseHTTPError
 from libcloud.common.types import InvalidCredsError, LibcloudError, MalformedResponseError
 
-from blocks.errors import AuthenticationRefused, CommandFailed, InvalidRequest, Refused, ResourceError, Unreachable
+from blocks.errors import AuthenticationRefused, InvalidRequest, Refused, ResourceError, Unreachable
 from blocks.patience import Patience, Unreached
+from blocks.tls import lasting
 
 TIMEOUT = 30.0  # seconds of one request
 _PASSING = re.compile(r"RequestLimitExceeded|Throttl")  # EC2 says so with other codes too
@@ -91,7 +92,8 @@ def _sentence(error: Exception, provider: str) -> Exception:  # noqa: PLR0911 --
         case MalformedResponseError():
             return Unreachable(f"{provider} gave an answer that can't be understood; check the address of its API")
         case requests.exceptions.SSLError():
-            return CommandFailed(f"the certificate of {provider} can't be verified; name its authority in the credentials")
+            broke = f"no encrypted connection to {provider} came about; please try again, and check the address of its API"
+            return lasting(provider, "address", error) or Unreachable(broke)
         case requests.exceptions.Timeout():
             return Unreachable(f"{provider} did not answer in {TIMEOUT:g} s")
         case requests.exceptions.RequestException() | OSError():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,8 @@ from blocks.cloud.openstack_network import addresses, neutron, tag
 from blocks.cloud.provider import MachineOrder, Provider, Quota
 from blocks.errors import InvalidRequest, Refused
 
+PLACING_LIMIT = 20.0  # seconds in which the scheduler of a busy cloud has found a place
+PLACING_SECONDS = 0.25  # between two looks whether it has
 _STATES: dict[str, MachineState] = {
     "running": "running",
     "pending": "coming",
@@ -125,6 +128,7 @@ class OpenStackProvider(Provider):
         return replace(machine, public=str(address["floating_ip_address"]))
 
     def end(self, machine: Machine) -> None:
+        self._wait_for_place(machine)
         try:
             self._account.ask("destroy_node", SimpleNamespace(id=machine.id))
         except Refused as error:
@@ -149,6 +153,18 @@ class OpenStackProvider(Provider):
         ours: list[Mapping[str, str]] = [node.extra.get("metadata") or {} for node in nodes]
         found = {str(each.get(tags.RUN)) for each in ours if each.get(tags.INSTALLATION) == installation}
         return found | self._groups.runs(installation)
+
+    def _wait_for_place(self, machine: Machine) -> None:
+        """Wait until Nova has chosen where a server is to be, unless it takes long.
+
+        It deletes one without a place at once, beside whoever is making it, and then a port may be left that nobody deletes.
+        """
+        deadline = time.monotonic() + PLACING_LIMIT
+        while (node := self._account.ask("ex_get_node_details", machine.id)) is not None:
+            is_coming = _STATES.get(str(node.state)) == "coming"
+            if node.extra["hostId"] or not is_coming or time.monotonic() > deadline:
+                return
+            time.sleep(PLACING_SECONDS)
 
     def _remove(self, left: list[str], name: str, act: Callable[[], Any]) -> None:
         """Remove a thing; one that is still in use is noted, and one that is gone is as it should be."""

@@ -12,10 +12,9 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import AfterValidator
 
-from blocks.authority import trusting
-from blocks.curation.tls import mistaken
 from blocks.errors import AuthenticationRefused, CommandFailed, NotFound, ResourceError, Unreachable
 from blocks.patience import Patience, Unreached
+from blocks.tls import lasting, trusting
 
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)  # seconds without a byte
 _DIGESTION = httpx.Timeout(60.0, connect=10.0, read=1800.0)  # the same where it first stores, unpacks and sums what it was sent
@@ -145,7 +144,7 @@ class Repository:
             words = _without(self._secrets, str(error))
             raise CommandFailed(f"{self.name} can't be asked for {method} {path} ({words})") from None  # it has all that was sent
         except httpx.TransportError as error:
-            if (mistake := mistaken(self.name, error)) is not None:
+            if (mistake := lasting(self.name, "address", error)) is not None:
                 raise mistake from error
             words = _without(self._secrets, str(error))
             raise self._fault(Unreachable, error, f"{self.name} can't be reached ({words})") from error

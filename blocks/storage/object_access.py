@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr
 
-from blocks.authority import trusting
+from blocks.tls import trusting
 from blocks.credentials import EC2Credentials, OpenStackCredentials
 from blocks.errors import InvalidRequest
 from blocks.storage.object_store import ObjectStore

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from blocks.errors import CommandFailed, NotFound, ResourceError, Unreachable
 from blocks.patience import Damaged, Unreached
+from blocks.tls import lasting, of_tls
 
 TIMEOUT = 60.0  # seconds without a byte
 CONNECT_TIMEOUT = 10.0  # seconds
 _PASSING = {408, 425, 429, 498}  # RFC 9110, RFC 8470, RFC 6585, Swift's ratelimit
 _UNKNOWN = 501  # of what a store can't do, and never will
 _SERVER_FAULT = 500
-# OpenSSL's, of an answer that is not encrypted
-_NO_TLS = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
-# around what Python tells of its reasons
-_FRAME = re.compile(r"^\[SSL: \w+\] (certificate verify failed: )?|\.? \(_ssl\.c:\d+\)$")
-# OpenSSL's own, and urllib3's about names
-_OF_CERTIFICATES = re.compile(r"CERTIFICATE_VERIFY_FAILED|doesn't match|subjectAltName")
-_OF_NAMES = re.compile(r"match|not valid for|subjectAltName")
-_OF_TIME = re.compile(r"expired|not yet valid")
 
 
 def damaged(key: str) -> Damaged:
@@ -64,23 +55,11 @@ def unanswered(name: str) -> Unreached:
     )
 
 
-def of_tls(name: str, told: str) -> ResourceError:
-    """Why there is no encrypted connection, in OpenSSL's words."""
-    reason = _FRAME.sub("", told)
-    if _OF_CERTIFICATES.search(told):
-        return _uncertified(name, reason)
-    if any(code in told for code in _NO_TLS):
-        return CommandFailed(
-            f"{name} gives no encrypted answer ({reason}); check the port in the endpoint, and whether it has to begin with http"
-        )
-    return Unreached(f"no encrypted connection to {name} came about ({reason}); please try again, and check the endpoint")
-
-
-def _uncertified(name: str, reason: str) -> CommandFailed:
-    if _OF_NAMES.search(reason):
-        advice = "write its host in the endpoint as the certificate does"
-    elif _OF_TIME.search(reason):
-        advice = "its operator has to renew it, unless the clock of this machine is wrong"
-    else:
-        advice = "name its authority's certificate in the setting authority_file"
-    return CommandFailed(f"the certificate of {name} can't be verified ({reason}); {advice}")
+def insecure(name: str, error: Exception) -> ResourceError | None:
+    """Why there is no encrypted connection, if that is what an error is about."""
+    if (mistake := lasting(name, "endpoint", error)) is not None:
+        return mistake
+    if (cause := of_tls(error)) is None:
+        return None
+    reason = cause.reason or "it broke while it was made"
+    return Unreachable(f"no encrypted connection to {name} came about ({reason}); please try again, and check the endpoint")

@@ -10,7 +10,7 @@ from typing import Any, cast
 from botocore import exceptions  # pyright: ignore[reportMissingTypeStubs]
 
 from blocks.errors import AuthenticationRefused, CommandFailed, ResourceError, Unreachable
-from blocks.storage.object_refusals import damaged, full, of_tls, refusal, unanswered, unreached
+from blocks.storage.object_refusals import damaged, full, insecure, refusal, unanswered, unreached
 
 _WRONG_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthFailure", "InvalidSecurity")
 _FULL = ("QuotaExceeded", "InsufficientCapacity", "InsufficientStorage", "XMinioStorageFull")
@@ -38,7 +38,7 @@ def sentence(error: Exception, name: str, bucket: str, key: str) -> ResourceErro
                 f"there is no profile {profile} of Amazon's tools on this machine; check AWS_PROFILE, or ~/.aws/credentials"
             )
         case exceptions.SSLError():
-            return of_tls(name, str(cast(Any, error).kwargs["error"]))
+            return insecure(name, error) or unreached(name)
         case exceptions.EndpointConnectionError() | exceptions.ConnectTimeoutError() | exceptions.ProxyConnectionError():
             return unreached(name)
         case exceptions.ResponseStreamingError() | exceptions.IncompleteReadError():

@@ -13,13 +13,13 @@ import httpx
 from libcloud.common.openstack_identity import OpenStackServiceCatalog
 from pydantic import SecretStr
 
-from blocks.authority import trusting
+from blocks.tls import trusting
 from blocks.cloud.calls import Account
 from blocks.cloud.openstack_login import OpenStackLogin
 from blocks.errors import AuthenticationRefused, CommandFailed
 from blocks.patience import Patience
 from blocks.storage.object_clock import Clock
-from blocks.storage.object_refusals import CONNECT_TIMEOUT, TIMEOUT, damaged, of_tls, refusal, unanswered, unreached
+from blocks.storage.object_refusals import CONNECT_TIMEOUT, TIMEOUT, damaged, insecure, refusal, unanswered, unreached
 from blocks.storage.object_store import AT_ONCE
 from blocks.tree import BLOCK
 
@@ -89,7 +89,7 @@ class SwiftClient:
         try:
             answer = self._client.request(method, url, **given)
         except httpx.ConnectError as error:
-            raise (of_tls(self.name, str(error)) if "[SSL" in str(error) else unreached(self.name)) from None
+            raise (insecure(self.name, error) or unreached(self.name)) from None
         except httpx.ConnectTimeout:
             raise unreached(self.name) from None
         except httpx.TransportError:

@@ -275,6 +275,29 @@ def test_two_runs_do_not_see_each_other_and_a_deleted_server_is_known_to_be_gone
     assert openstack.left() == {}
 
 
+def test_a_machine_is_let_go_of_when_it_was_just_asked_for(
+    openstack: OpenStack, label: RunLabel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, heard = requests.Session.request, list[tuple[str, str]]()
+
+    def listen(session: requests.Session, method: str, url: str, **given: Any) -> requests.Response:
+        answer = request(session, method, url, **given)
+        if url.endswith(f"/servers/{host.machine}"):
+            heard.append((method, answer.json()["server"]["hostId"] if method == "get" else ""))
+        return answer
+
+    compute = resource(openstack)
+    host = compute.make(wanted(compute)[0], label)
+    monkeypatch.setattr(requests.Session, "request", listen)
+
+    compute.destroy(label.run, [host])
+
+    *_, (_, place), (last, _) = heard
+    assert last == "delete"
+    assert place  # Nova may leave a port behind when it deletes a server of which the place is just being chosen
+    assert openstack.left() == {}
+
+
 def test_a_server_without_power_is_no_loss_that_nova_knows_of(openstack: OpenStack, label: RunLabel) -> None:
     compute = resource(openstack)
     (host,) = made(compute, label, wanted(compute)[:1])

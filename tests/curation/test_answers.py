@@ -130,8 +130,11 @@ def test_a_certificate_for_another_name_is_told_as_that(tmp_path: Path) -> None:
     named = told_by_check(invenio(elsewhere, str(certificate)), CommandFailed)
     unknown = told_by_check(invenio(server.url), CommandFailed)
     server.stop()
-    assert "(Hostname mismatch, certificate is not valid for 'localhost'); give the address that the certificate is for" in named
-    assert "(self-signed certificate); name its authority in the setting authority_file" in unknown
+    assert (
+        "(Hostname mismatch, certificate is not valid for 'localhost'); write its host in the address as the certificate does"
+        in named
+    )
+    assert "(self-signed certificate); name its authority's certificate in the setting authority_file" in unknown
 
 
 @pytest.mark.parametrize("scheme", ["https", "http"])

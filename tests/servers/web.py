@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +14,13 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 
 @contextmanager
-def serving(application: Any) -> Iterator[str]:
+def serving(application: Any, encryption: ssl.SSLContext | None = None) -> Iterator[str]:
     """The URL at which it answers, without a path."""
-    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet)
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet, ssl_context=encryption)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if encryption else ''}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

@@ -80,7 +80,9 @@ def test_another_server_is_told_as_such_at_once(stranger: str) -> None:
 
 def test_an_endpoint_that_is_not_encrypted_is_told_as_such(storage: ObjectStorage) -> None:
     wrong = with_settings(storage, endpoint=storage.endpoint.replace("http:", "https:"))
-    with pytest.raises(CommandFailed, match=r"gives no encrypted answer .*; check the port .* whether it has to begin with http"):
+    with pytest.raises(
+        CommandFailed, match=r"answers without encryption .*; look at the port .* whether it has to begin with http"
+    ):
         wrong.list("")
     wrong.close()
 

@@ -59,7 +59,7 @@ class Control:
                 raise RuntimeError(f"these do not go away: {self.left()}")
             time.sleep(0.1)
         for port in user.network.ports(**project):
-            user.network.delete_port(port)
+            self._admin.network.delete_port(port)  # those of servers are for nobody else to delete
         for group in self._security_groups():
             user.network.delete_security_group(group)
 
