@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr
 
-from blocks.tls import trusting
 from blocks.credentials import EC2Credentials, OpenStackCredentials
 from blocks.errors import InvalidRequest
 from blocks.storage.object_store import ObjectStore
+from blocks.tls import trusting
 
 _DEFAULT_REGION = "us-east-1"  # what stores with one region only call it
 

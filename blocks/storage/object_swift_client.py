@@ -13,7 +13,6 @@ import httpx
 from libcloud.common.openstack_identity import OpenStackServiceCatalog
 from pydantic import SecretStr
 
-from blocks.tls import trusting
 from blocks.cloud.calls import Account
 from blocks.cloud.openstack_login import OpenStackLogin
 from blocks.errors import AuthenticationRefused, CommandFailed
@@ -21,6 +20,7 @@ from blocks.patience import Patience
 from blocks.storage.object_clock import Clock
 from blocks.storage.object_refusals import CONNECT_TIMEOUT, TIMEOUT, damaged, insecure, refusal, unanswered, unreached
 from blocks.storage.object_store import AT_ONCE
+from blocks.tls import trusting
 from blocks.tree import BLOCK
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _DAMAGED, _SERVER_FAULT = 401, 403, 404, 422, 500
