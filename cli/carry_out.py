@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from blocks.errors import ChimineyError, InvalidRequest, RunCancelled, unexpected
+from blocks.interrupted import interrupted_later
 from cli import answer
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 COMPLETED_WITH_FAILURES = 3
 _DETACH_SECONDS = 120.0
-_STOP_SECONDS = 30.0
+_STOP_SECONDS = 200.0  # in which what has begun all the same is cancelled; another Ctrl-C does not wait for that
 
 Start = Callable[["list[View]"], Coroutine[Any, Any, "RunResult"]]
 
@@ -138,17 +139,19 @@ def _leave_behind(run_id: str, name: str, as_json: bool) -> None:
         run_id,
     ]
     ledger = Ledger()
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
     deadline = time.monotonic() + _DETACH_SECONDS
-    record, interrupted = None, False
+    process, record, interrupted = None, None, False
     try:
+        with interrupted_later(), log.open("wb") as output:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
         while (record := ledger.run(run_id)) is None and time.monotonic() < deadline:
             if process.poll() is not None:
                 _tell_failure(run_id, InvalidRequest(*_errors(log)), as_json, begun=False)
                 raise typer.Exit(_failed_to_begin(log, process.returncode))
             time.sleep(0.1)
     except KeyboardInterrupt:
+        if process is None:
+            raise
         interrupted = True
     if record is None:
         record = _stopped(process, ledger, run_id)

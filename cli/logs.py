@@ -88,9 +88,24 @@ def _find(ledger: Ledger, record: RunRecord, number: int, follow: bool) -> Paylo
 
 
 def _live(ledger: Ledger, record: RunRecord, task: PayloadTask, follow: bool, stream: str) -> None:
-    """From the host, as it is printed."""
-    from blocks.compute import ComputeResource
+    """From the host, as it is printed; a task that is still on its way there is waited for, where it is to be followed."""
     from blocks.errors import CommandFailed
+
+    while True:
+        try:
+            return _tail(ledger, record, task, follow, stream)
+        except CommandFailed:  # it is not there yet, or it has ended meanwhile, and its folder is gone
+            task = next(each for each in ledger.tasks(record.id) if each.id == task.id)
+        if task.status != "running" or ledger.find(record.id).status != "running":
+            return _kept(record, task)
+        if not follow:
+            raise InvalidRequest(f"task {task.id} is just being sent to its host; add --follow to wait for it")
+        time.sleep(_PAUSE)
+
+
+def _tail(ledger: Ledger, record: RunRecord, task: PayloadTask, follow: bool, stream: str) -> None:
+    """What is printed on its host. Raises CommandFailed: it is not there."""
+    from blocks.compute import ComputeResource
     from flows import references
     from flows.request import RunRequest
 
@@ -107,8 +122,6 @@ def _live(ledger: Ledger, record: RunRecord, task: PayloadTask, follow: bool, st
             heard = heard or bool(data)
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
-    except CommandFailed:  # it has ended meanwhile, and its folder is gone
-        _kept(record, next(each for each in ledger.tasks(record.id) if each.id == task.id))
     finally:
         session.close()
 

@@ -17,7 +17,7 @@ from flows.abandoned import is_abandoned
 if TYPE_CHECKING:
     from flows.ledger import HostRecord, Ledger, RunRecord
 
-_CANCEL_SECONDS = 40.0
+_CANCEL_SECONDS = 120.0
 
 
 def jobs(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 
-from blocks.errors import InvalidRequest, LeaseLost
+from blocks.errors import InvalidRequest, LeaseLost, RunCancelled
 from flows.ending import CarryOut, finish, outcome, recover
 from flows.interrupt import heard
 from flows.ledger import Lease, Ledger, RunRecord
@@ -106,10 +106,14 @@ def controlled(
     """The run, with the connector and the resources of what was asked for, in the hands of this process alone.
 
     Raises:
-        InvalidRequest: another controller is at work on it.
+        InvalidRequest: another controller is at work on it. RunCancelled: it was cancelled since the record was read.
     """
-    with ledger.held(record, at_work(record)) as lease, proposal.held(), in_hand(ledger, record, proposal, lease, view) as run:
-        yield run
+    with ledger.held(record, at_work(record)) as lease:
+        now = ledger.run(record.id) or record
+        if now.status == "cancelled" and now.ended != record.ended:
+            raise RunCancelled(now.message)
+        with proposal.held(), in_hand(ledger, record, proposal, lease, view) as run:
+            yield run
 
 
 def at_work(record: RunRecord) -> str:

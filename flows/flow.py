@@ -23,7 +23,7 @@ from blocks.errors import ChimineyError, ResourceError, RunCancelled, RunFailed
 from flows import cost, engine, reaper
 from flows.asked import Asked, asked_again, parameters, prepared, proposed
 from flows.connector import SmartConnector
-from flows.flow_call import body, carried_out, given_id, given_views
+from flows.flow_call import CalledRun, body, carried_out, given_run, given_views
 from flows.form import signature
 from flows.interrupt import heard
 from flows.ledger import Ledger, RunRecord
@@ -55,24 +55,24 @@ async def call(
         InvalidRequest, ResourceError, RunFailed, RunCancelled: as the run ended.
     """
     chosen, _ = prepared(connector, sweep, **asked)
-    return await _start(connector, chosen, run_id or secrets.token_hex(5), views)
+    return await _start(connector, chosen, CalledRun(run_id or secrets.token_hex(5)), views)
 
 
 async def resume(connector: SmartConnector, record: RunRecord, views: Sequence[View]) -> RunResult:
     """Go on with a run whose controller is gone, or that ended without having done everything; or begin one of the ledger."""
-    return await begin(asked_again(connector, RunRequest.model_validate_json(record.request)), record.id, views)
+    return await begin(asked_again(connector, RunRequest.model_validate_json(record.request)), record, views)
 
 
-async def begin(proposal: Proposal, run_id: str, views: Sequence[View]) -> RunResult:
-    """Do what was asked for as this run of the ledger."""
-    return await _start(proposal.connector, parameters(proposal), run_id, views)
+async def begin(proposal: Proposal, record: RunRecord, views: Sequence[View]) -> RunResult:
+    """Do what was asked for as this run of the ledger, unless it is cancelled first."""
+    return await _start(proposal.connector, parameters(proposal), CalledRun(record.id, record.ended), views)
 
 
-async def _start(connector: SmartConnector, chosen: dict[str, Any], run_id: str, views: Sequence[View]) -> RunResult:
+async def _start(connector: SmartConnector, chosen: dict[str, Any], called: CalledRun, views: Sequence[View]) -> RunResult:
     if not connector.Inputs.model_fields:
         del chosen["inputs"]
     with tags(TAG):
-        return await carried_out(connector.flow, chosen, run_id, views)
+        return await carried_out(connector.flow, chosen, called, views)
 
 
 def connector_flow(connector: SmartConnector) -> Flow[..., RunResult]:
@@ -116,7 +116,8 @@ def _run_name(connector: SmartConnector) -> str:
 def run_id_of(flow_run: str, flow_run_tags: Iterable[str] = ()) -> str:
     """The run's id: given, or the last, random part of the flow run's, so that a retry of the flow run finds the run."""
     tagged = next((tag.removeprefix(RUN_TAG) for tag in flow_run_tags if tag.startswith(RUN_TAG)), None)
-    return given_id.get() or tagged or flow_run.replace("-", "")[-10:]
+    called = given_run.get()
+    return (called and called.id) or tagged or flow_run.replace("-", "")[-10:]
 
 
 def _run(connector: SmartConnector, chosen: dict[str, Any]) -> RunResult:
@@ -133,12 +134,12 @@ def _run(connector: SmartConnector, chosen: dict[str, Any]) -> RunResult:
         closing(PrefectView(flow_run.id, str(flow_run.name), get_run_logger())) as view,
     ):
         known = ledger.of_flow_run(str(flow_run.id)) or ledger.run(run_id_of(str(flow_run.id), flow_run.tags))
-        if known is not None and given_id.get() is None and is_exhausted(ledger, known):
+        if known is not None and given_run.get() is None and is_exhausted(ledger, known):
             forgive(ledger, known)  # somebody pressed Retry in the UI, and does not want the same end again
         record = known or _new(ledger, proposal, flow_run)
         views = Views([view, *given_views.get()])
         try:
-            if _was_cancelled_in_the_queue(record, flow_run):
+            if _was_cancelled_meanwhile(record, flow_run):
                 raise RunCancelled(record.message)
             with engine.controlled(ledger, record, proposal, views) as run, SyncClientContext.get_or_create():
                 result = engine.drive(run, _as_task_run, str(flow_run.id))
@@ -149,15 +150,19 @@ def _run(connector: SmartConnector, chosen: dict[str, Any]) -> RunResult:
         return result
 
 
-def _was_cancelled_in_the_queue(record: RunRecord, flow_run: FlowRun) -> bool:
-    """Whether it was cancelled before a worker took what was handed out; what is handed out later is to run all the same."""
-    if record.status != "cancelled" or record.flow_run or flow_run.created is None:
+def _was_cancelled_meanwhile(record: RunRecord, flow_run: FlowRun) -> bool:
+    """Whether it was cancelled between the call, or what was handed out to workers, and now: one of before is to go on."""
+    if record.status != "cancelled":
+        return False
+    if (called := given_run.get()) is not None:
+        return record.ended != called.ended
+    if record.flow_run or flow_run.created is None:
         return False
     return record.ended is not None and flow_run.created.timestamp() < record.ended
 
 
 def _new(ledger: Ledger, proposal: Proposal, flow_run: FlowRun) -> RunRecord:
-    if given_id.get() is None:  # nobody has looked at the request yet
+    if given_run.get() is None:  # nobody has looked at the request yet
         engine.validate(proposal)
     run_id = run_id_of(str(flow_run.id))
     connector, request = proposal.connector, proposal.request.model_dump_json()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import httpx
@@ -22,6 +23,7 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelled, Completed
 
 from blocks.errors import RunCancelled
+from flows.interrupt import too_late_when
 from flows.result import RunResult
 from flows.view import View
 
@@ -32,16 +34,30 @@ BUSY_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds
 Answer = TypeVar("Answer")
 Result = TypeVar("Result", bound=RunResult)
 
+
+@dataclass(frozen=True, slots=True)
+class CalledRun:
+    """The run that a flow is called as.
+
+    Attributes:
+        ended: when it had ended when it was called: a cancel that came since is meant for the call. None: it had not.
+    """
+
+    id: str
+    ended: float | None = None
+
+
 given_views: ContextVar[Sequence[View]] = ContextVar("views", default=())
-given_id: ContextVar[str | None] = ContextVar("given_id", default=None)
+given_run: ContextVar[CalledRun | None] = ContextVar("given_run", default=None)
 _ended: ContextVar[list[RunResult | BaseException] | None] = ContextVar("ended", default=None)  # where the caller finds it
 
 
-async def carried_out(flow: Flow[..., Result], chosen: dict[str, Any], run_id: str, views: Sequence[View]) -> Result:
-    """Call a flow as the run of this id, which the views are told of too; what its body came to is the answer, or raised."""
+async def carried_out(flow: Flow[..., Result], chosen: dict[str, Any], called: CalledRun, views: Sequence[View]) -> Result:
+    """Call a flow as this run, which the views are told of too; what its body came to is the answer, or raised."""
     ended: list[RunResult | BaseException] = []
     impatient = temporary_settings({PREFECT_CLIENT_MAX_RETRIES: TELL_AGAIN})
-    with given(given_views, tuple(views)), given(given_id, run_id), given(_ended, ended), impatient:
+    to_be_told_only = too_late_when(lambda: bool(ended))  # Prefect's server
+    with given(given_views, tuple(views)), given(given_run, called), given(_ended, ended), impatient, to_be_told_only:
         state: State[Result] = await _called(flow, chosen, ended)
     if not ended:
         return await cast(Coroutine[Any, Any, Result], state.result())

@@ -44,6 +44,29 @@ class Interrupt:
 
 
 @contextmanager
+def too_late_when(is_over: Callable[[], bool]) -> Generator[None]:
+    """Pass over the first one that comes when all is over, so that what came of it is told; a second is as anywhere else."""
+    handler, passed_over = signal.getsignal(signal.SIGINT), threading.Event()
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def pass_over(number: int, frame: FrameType | None) -> None:
+        if is_over() and not passed_over.is_set():
+            passed_over.set()
+        else:
+            handler(number, frame)
+
+    signal.signal(signal.SIGINT, pass_over)
+    try:
+        yield
+    finally:
+        passed_over.set()  # another call in the same loop may go on with this handler below its own
+        if signal.getsignal(signal.SIGINT) is pass_over:
+            signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
 def heard() -> Generator[Interrupt]:
     """Hear the first one in the place of raising it, where it would be raised: in the main thread."""
     handler = signal.getsignal(signal.SIGINT)

@@ -24,6 +24,7 @@ from flows.release import release
 from flows.request import RunRequest
 from flows.state import Ending, RunState
 
+TAKEN = "left alone, a controller is at work on it"
 OUTPUTS_WAIT_SECONDS = 7 * 24 * 3600.0  # that outputs which their storage did not take are left on their hosts
 
 
@@ -66,7 +67,7 @@ def end(ledger: Ledger, record: RunRecord, find: Find, ending: Ending, message: 
     """Take a dead run over, clean up after it and write how it ended; does nothing to one that lives. Says what was done."""
     lease = ledger.acquire(record.id, this_process())
     if lease is None:
-        return "left alone, a controller is at work on it"
+        return TAKEN
     try:
         if _has_changed(ledger, record):
             return "left alone, for it has gone on since it was looked at"
@@ -147,4 +148,8 @@ def cancel(ledger: Ledger, record: RunRecord, find: Find) -> str:
     if now is not None and now.status != "running":  # it has just ended
         return f"{record.name} is {now.status}, there is nothing to cancel"
     had = "no controller any more" if is_abandoned(ledger, record) else "not begun"
-    return f"{record.name} had {had}: {end(ledger, record, find, 'cancelled', 'the run was cancelled')}"
+    told = end(ledger, record, find, "cancelled", "the run was cancelled")
+    if told == TAKEN:  # it has just begun
+        ledger.request_cancel(record.id)
+        return f"{record.name} is being cancelled"
+    return f"{record.name} had {had}: {told}"

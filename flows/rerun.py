@@ -87,8 +87,9 @@ def _proposal(crate: Crate, connector: SmartConnector, request: RunRequest, chan
 async def _run(crate: Crate, proposal: Proposal, run_id: str, views: Sequence[View]) -> RerunResult:
     name, folder = proposal.connector.name, str(proposal.connector.folder)
     with closing(Ledger()) as ledger:
-        ledger.add(RunRecord(run_id, f"{name}-{run_id}", name, proposal.request.model_dump_json(), folder=folder))
-        result = await flow.begin(proposal, run_id, views)
+        record = RunRecord(run_id, f"{name}-{run_id}", name, proposal.request.model_dump_json(), folder=folder)
+        ledger.add(record)
+        result = await flow.begin(proposal, record, views)
         found = _of_run(ledger, run_id)
     return _compared(crate, result, _of_crate(crate), found)
 

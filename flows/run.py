@@ -15,6 +15,7 @@ from blocks.storage.resource import joined
 from blocks.tree import Entry, folder
 from flows import known_input, payload, run_folder, start_points
 from flows.control import Control
+from flows.deliveries import Deliveries
 from flows.ledger import Lease, Ledger, RunRecord
 from flows.machines import Machines
 from flows.plan import Plan
@@ -51,6 +52,7 @@ class Run:
         self.lease = lease
         self.view = view
         self.machines = Machines(self)
+        self.deliveries = Deliveries()
         self.crew: Crew | None = None  # the hosts at work, between execute and wait
         self.is_written_to = False  # by threads that were left in the middle of it
         self._sessions: dict[str, HostSession] = {}
@@ -84,8 +86,9 @@ class Run:
                 yield known_input.of(entry, f"{place}/{point.name}/{entry.path}", known).under(f"inputs/{point.number}")
 
     def deliver(self, host: Host, state: RunState, first: Iterable[Entry] = ()) -> None:
-        """Send a host the start points of the current iteration, and something before them."""
-        trouble = self.session(host).deliver(chain(first, self.inputs(state)))
+        """Send a host the start points of the current iteration, and something before them. Raises RunCancelled: it is over."""
+        with self.deliveries.one():
+            trouble = self.session(host).deliver(chain(first, self.inputs(state)))
         if trouble:
             self.say("warning", f"host {host.address}: {trouble}; large input files went through this machine")
 

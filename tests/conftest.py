@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import meanwhile
 from tests.servers.farm import Farm
@@ -20,9 +21,14 @@ STANDING_HOSTS = 4
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C be what it is in a terminal: who runs the tests in the background has it ignored, by all that they start too."""
+    """Let Ctrl-C be what it is in a terminal, and an example take its time.
+
+    Who runs the tests in the background has Ctrl-C ignored, by all that they start too.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings.register_profile("noisy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("noisy machine")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -17,6 +17,7 @@ from flows.proposal import Proposal
 from flows.request import RunRequest
 from flows.view import View
 from tests import elastic
+from tests.engine import patient_clean_up
 from tests.payloads import connector
 
 
@@ -31,6 +32,7 @@ def main() -> None:
     compute = references.load(request.compute, ComputeResource)
     output = references.load(request.output.storage, StorageResource)
     proposal = Proposal(request, connector(Path(folder), main_script.read_text()), compute, None, output)
+    patient_clean_up(setattr)
     with engine.controlled(ledger, record, proposal, View()) as run:
         engine.drive(run, engine.execute)
     # Not what wait4 tells of a child: that counts the memory of the process that made it, too.

@@ -89,10 +89,11 @@ class AnyProvider(Provider):
     def settle(self, machine: Machine, order: MachineOrder) -> Machine:
         return machine
 
-    def end(self, machine: Machine) -> None:
-        for node in self._account.ask("list_nodes"):
-            if str(node.id) == machine.id:
-                self._account.ask("destroy_node", node)
+    def end(self, machine: Machine) -> bool:
+        node = next((node for node in self._account.ask("list_nodes") if str(node.id) == machine.id), None)
+        if node is not None:
+            self._account.ask("destroy_node", node)
+        return node is not None
 
     def remove_rest(self, run: str) -> list[str]:
         return []

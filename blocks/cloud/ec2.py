@@ -117,12 +117,14 @@ class EC2Provider(Provider):
             return _machine(node)
         return self._with_floating_address(_machine(node), order)
 
-    def end(self, machine: Machine) -> None:
+    def end(self, machine: Machine) -> bool:
         try:
             self._account.ask("destroy_node", SimpleNamespace(id=machine.id))
         except Refused as error:
             if "InvalidInstanceID.NotFound" not in str(error):
                 raise
+            return False
+        return True
 
     def remove_rest(self, run: str) -> list[str]:
         left: list[str] = []

@@ -113,13 +113,13 @@ class Fleet:
     def destroy(self, hosts: Sequence[Host]) -> None:
         """Destroy all machines, and what was made beside them, until the provider knows of nothing any more.
 
-        Where nobody heard what came of a machine that was asked for, it is waited for some seconds whether it turns up.
+        Where nobody heard what came of a machine that was asked for, or the provider does not know it yet, it is waited for some
+        seconds whether it turns up.
         """
         self._close()
-        deadline = time.monotonic() + DESTROY_LIMIT
-        unsure = time.monotonic() + UNSURE_SECONDS if any(not host.machine for host in hosts) else 0.0
-        expected = {host.id for host in hosts if not host.machine}
-        self._end([Machine(host.machine, self._run, host.id, "running") for host in hosts if host.machine])  # listed yet or not
+        deadline, unsure = time.monotonic() + DESTROY_LIMIT, time.monotonic() + UNSURE_SECONDS
+        made = [Machine(host.machine, self._run, host.id, "running") for host in hosts if host.machine]
+        expected = {host.id for host in hosts if not host.machine} | self._end(made)  # they may not be listed yet
         while True:
             left = self._there()
             expected -= {machine.host for machine in left}
@@ -131,20 +131,26 @@ class Fleet:
             if time.monotonic() > deadline:
                 raise CommandFailed(f"{self._provider.name} still has {', '.join(rest)} of this run")
             time.sleep(POLL_SECONDS)
+            self._end(self._there())
 
     def _there(self) -> list[Machine]:
         return [machine for machine in self._provider.machines(self._run) if machine.state != "gone"]
 
-    def _end(self, machines: Sequence[Machine]) -> None:
-        """All at once: one call each, and none waits for another. Those that were ended a moment ago are left alone."""
+    def _end(self, machines: Sequence[Machine]) -> set[str]:
+        """All at once: one call each, and none waits for another. Those that were ended a moment ago are left alone.
+
+        Gives the hosts whose machines the provider does not know.
+        """
         long_ago = time.monotonic() - END_AGAIN_SECONDS
         machines = [machine for machine in machines if self._ended.get(machine.id, long_ago) <= long_ago]
-        failures: list[ChimineyError] = []
+        unknown, failures = set[str](), list[ChimineyError]()
 
         def end(machine: Machine) -> None:
             try:
-                self._provider.end(machine)
-                self._ended[machine.id] = time.monotonic()
+                if self._provider.end(machine):
+                    self._ended[machine.id] = time.monotonic()
+                else:
+                    unknown.add(machine.host)
             except ChimineyError as error:
                 failures.append(error)
 
@@ -155,6 +161,7 @@ class Fleet:
             thread.join()
         if failures:
             raise failures[0]
+        return unknown
 
     def _pause(self, deadline: float, left: Sequence[Machine]) -> None:
         if time.monotonic() > deadline:

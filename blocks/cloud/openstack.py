@@ -20,7 +20,7 @@ from blocks.cloud.openstack_network import addresses, neutron, tag
 from blocks.cloud.provider import MachineOrder, Provider, Quota
 from blocks.errors import InvalidRequest, Refused
 
-PLACING_LIMIT = 20.0  # seconds in which the scheduler of a busy cloud has found a place
+PLACING_LIMIT = 60.0  # seconds in which the scheduler of a busy cloud has found a place
 PLACING_SECONDS = 0.25  # between two looks whether it has
 _STATES: dict[str, MachineState] = {
     "running": "running",
@@ -127,13 +127,15 @@ class OpenStackProvider(Provider):
         tag(self._account, "floatingips", address["id"], order.tags)
         return replace(machine, public=str(address["floating_ip_address"]))
 
-    def end(self, machine: Machine) -> None:
+    def end(self, machine: Machine) -> bool:
         self._wait_for_place(machine)
         try:
             self._account.ask("destroy_node", SimpleNamespace(id=machine.id))
         except Refused as error:
             if not _is_absent(error):
                 raise
+            return False
+        return True
 
     def remove_rest(self, run: str) -> list[str]:
         left: list[str] = []

@@ -71,8 +71,8 @@ class Provider(ABC):
         """Give a running machine what can't be asked for with it: a floating address, tags on its disks."""
 
     @abstractmethod
-    def end(self, machine: Machine) -> None:
-        """Ask for a machine to be destroyed. Nothing happens when it is gone."""
+    def end(self, machine: Machine) -> bool:
+        """Ask for a machine to be destroyed; whether the provider knows it. Nothing happens when it is gone."""
 
     @abstractmethod
     def remove_rest(self, run: str) -> list[str]:

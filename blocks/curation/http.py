@@ -21,6 +21,7 @@ _DIGESTION = httpx.Timeout(60.0, connect=10.0, read=1800.0)  # the same where it
 _PASSING = {408, 425, 429, 503}  # RFC 9110, RFC 6585, RFC 8470
 _GIVEN_UP = {502, 504}  # by a gateway, while what is behind it may go on with the request
 _MOST_WORDS = 300
+_WORDS = ("message", "error_message", "error")  # what is for people in an answer: the last two are tastypie's
 _LONGEST_SCHEME = 7  # letters of Bearer, ApiKey and so on, which are no secrets
 _LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
 _OPEN = {"accept", "content-type", "user-agent"}  # headers without a secret
@@ -172,8 +173,10 @@ def _message(answer: httpx.Response) -> str:
     except ValueError:
         return answer.text
     members = cast(dict[str, object], told) if isinstance(told, dict) else {}
-    message = members.get("message")
-    return message if isinstance(message, str) and message and "errors" not in members else answer.text
+    if "errors" in members:
+        return answer.text
+    told_words = (members.get(name) for name in _WORDS)
+    return next((words for words in told_words if isinstance(words, str) and words), answer.text)
 
 
 def _without(secrets: Sequence[str], text: str) -> str:

@@ -19,7 +19,7 @@ from blocks.curation.deposit_file import DepositFile
 from blocks.curation.experiment import Experiment
 from blocks.curation.http import Address, document
 from blocks.curation.invenio_metadata import metadata
-from blocks.errors import CommandFailed, NotFound
+from blocks.errors import CommandFailed, NotFound, ResourceError
 
 # Zenodo answers what is only "application/json" in the form of its older API; files' addresses have no other.
 ACCEPT = "application/vnd.inveniordm.v1+json, application/json;q=0.5"
@@ -119,7 +119,11 @@ class InvenioRDM(DepositResource):
             return found
         known["asked"] = str(time.time())
         asked = {"access": {"record": "public", "files": "public"}, "files": {"enabled": True}, "metadata": described}
-        return document(self._api.ask("POST", "/api/records", repeat=False, json=asked))
+        try:
+            return document(self._api.ask("POST", "/api/records", repeat=False, json=asked))
+        except ResourceError:
+            known["asked"] = str(time.time())  # it may have been made at the very end of a long request
+            raise
 
     def _search(self, run: str) -> dict[str, Any] | None:
         query = {"q": f'metadata.version:"{run}"', "size": _FOUND, "sort": "newest"}

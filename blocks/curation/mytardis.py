@@ -36,7 +36,9 @@ class MyTardis(CurationResource):
     username: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         title="User name", description="The user whose experiments they become."
     )
-    api_key: SecretStr | None = Field(default=None, title="API key", description="Of that user; their own page there shows it.")
+    api_key: SecretStr | None = Field(
+        default=None, title="API key", description="Of that user, or all that is in the file which MyTardis hands out."
+    )
     password: SecretStr | None = Field(default=None, title="Password", description="In the place of an API key.")
     institution: str = Field(default="", title="Institution", description="Of new experiments; if empty, as the server has it.")
     schemas: str = Field(
@@ -113,7 +115,7 @@ class MyTardis(CurationResource):
         with _CONNECTING:
             if self._server is None:
                 headers = {"Authorization": self._authorization(), "Accept": "application/json"}
-                secrets = [each for key in (self.api_key, self.password) if key for each in (pasted(key), key.get_secret_value())]
+                secrets = [self._key(), *(key.get_secret_value() for key in (self.api_key, self.password) if key)]
                 self._server = Repository(
                     self.saved_name or self.url,
                     f"{self.url}/api/v1/",
@@ -123,8 +125,12 @@ class MyTardis(CurationResource):
                 )
             return self._server
 
+    def _key(self) -> str:
+        """The API key; it may be given as in the file that MyTardis hands out, which says "ApiKey user:key"."""
+        return pasted(self.api_key).removeprefix("ApiKey ").strip().removeprefix(f"{self.username}:")
+
     def _authorization(self) -> str:
-        if key := pasted(self.api_key):
+        if key := self._key():
             if wrong := [*unfit(self.username, "the user name"), *unfit(key, "the API key")]:
                 raise InvalidRequest(*wrong)
             return f"ApiKey {self.username}:{key}"

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import quote
 
 from blocks.curation.experiment import CuratedFile
 from blocks.curation.http import Repository
 from blocks.curation.signs import Signs
 from blocks.curation.upload import Upload, with_checksum
-from blocks.errors import CommandFailed, ResourceError, Unreachable, Unverified
+from blocks.errors import AuthenticationRefused, CommandFailed, ResourceError, Unreachable, Unverified
 from blocks.mytardis.api import Row, identifier, is_text, made, rows, text
 from blocks.mytardis.schemas import Schemas
 
 VERIFICATION = 600.0  # seconds in which the server looks at one file more at least; its queue may be long
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0  # seconds between two questions
-_LONGEST_NAME, _LONGEST_DIRECTORY = 400, 255  # characters, of tardis_portal's model
+_REMINDER = 60.0  # seconds without a verdict, after which it is asked for each: without a queue the server has asked nobody
+_LONGEST_DIRECTORY = 255  # characters, of tardis_portal's model
+_LONGEST_PART = 255  # bytes of a name on the server's disk, which has those of folders percent-encoded
 _NO_FILTER = {"true", "false", "nil", "none"}  # which tastypie takes for other values than these texts
 
 Refuse = Callable[[str, ResourceError], None]  # told of a file that the server does not take, and why
@@ -52,8 +55,11 @@ class Sending:
                 f"{text(file.path)} is left out, for its name is not UTF-8, and {self._server.name} takes no other"
             )
             return
-        if len(name) > _LONGEST_NAME or len(directory) > _LONGEST_DIRECTORY:
+        if _is_too_long(directory, name):
             self.left_out.append(f"{file.path} is left out, for its path is too long for {self._server.name}")
+            return
+        if "\\" in name:  # which Django's storage takes for a slash
+            self.left_out.append(f"{file.path} is left out, for {self._server.name} takes no name with a backslash")
             return
         file, checksum = with_checksum(file)
         if file.path in self._there or self._send(file, checksum):
@@ -68,21 +74,29 @@ class Sending:
         unsure = set(self.expected)
         asked_again: dict[str, str] = {}  # files that seemed damaged, with the time of that verdict
         pause, until, before = _FIRST_PAUSE, time.monotonic() + VERIFICATION, len(unsure)
+        remind = time.monotonic() + (_REMINDER if self.sent else 0.0)
         damaged: list[str] = []
         while unsure:
+            asked = time.monotonic()
             there = self._rows()
+            pause = max(pause, min(time.monotonic() - asked, _LONGEST_PAUSE))  # the server has to look at every row for it
             for path in sorted(unsure):
                 verdict = self._verdict(path, there.get(path), asked_again.get(path))
-                if verdict == "damaged" and path not in asked_again:
-                    asked_again[path] = self._verify_again(there[path])
+                if verdict == "damaged" and path not in asked_again and self._verify(there[path]):
+                    asked_again[path] = str(there[path]["replicas"][0]["last_verified_time"])
                 elif verdict != "unknown":
                     unsure.discard(path)
                     damaged += [path] if verdict != "whole" else []
             if len(unsure) < before:
                 until, before = time.monotonic() + VERIFICATION, len(unsure)
+                remind = max(remind, time.monotonic() + _REMINDER)
+            if unsure and time.monotonic() > remind:
+                self._remind(there[path] for path in sorted(unsure) if path not in asked_again)
+                remind = until
             if unsure and time.monotonic() > until:
                 raise Unverified(
-                    f"{self._server.name} has not looked at {len(unsure)} files in {VERIFICATION:g} s; curate the run again later"
+                    f"{self._server.name} has not looked at {len(unsure)} files in {VERIFICATION:g} s; curate the run again "
+                    "later, and if it never does, ask its people whether its queue (Celery) is at work"
                 )
             if unsure:
                 signs.how_far(f"{self._server.name} has yet to verify {len(unsure)} of the files that it was sent first")
@@ -138,9 +152,28 @@ class Sending:
         looked = there["replicas"][0]["last_verified_time"]
         return "unknown" if looked in (None, doubted) else "damaged"
 
-    def _verify_again(self, there: Row) -> str:
-        self._server.ask("GET", f"dataset_file/{there['id']}/verify/")
-        return str(there["replicas"][0]["last_verified_time"])
+    def _remind(self, unseen: Iterable[Row]) -> None:
+        """Ask it to look at files, until it can't be asked: a server that lost its queue for a while has forgotten them."""
+        for each in unseen:
+            if not self._verify(each):
+                return
+
+    def _verify(self, there: Row) -> bool:
+        """Ask it to look at a file; whether it is going to: its queue may be away, and who may only add files may not ask."""
+        try:
+            self._server.ask("GET", f"dataset_file/{there['id']}/verify/")
+        except (AuthenticationRefused, CommandFailed):
+            return False
+        return True
+
+
+def _is_too_long(directory: str, name: str) -> bool:
+    folders = directory.split("/")
+    return (
+        len(directory) > _LONGEST_DIRECTORY
+        or len(name.encode()) > _LONGEST_PART
+        or any(len(quote(folder)) > _LONGEST_PART for folder in folders)
+    )
 
 
 def _path(row: Row) -> str:

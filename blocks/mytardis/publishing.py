@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections import deque
 from collections.abc import Container, Iterable, MutableMapping
 from dataclasses import replace
+from urllib.parse import quote
 
 from blocks.curation.experiment import Dataset, Experiment, ParameterSet
 from blocks.curation.graphs import Owner
@@ -19,6 +21,7 @@ from blocks.mytardis.schemas import FittingSet, Schemas, is_in
 REFUSALS = 10  # files that are not taken, after which no more are sent: the server takes none, or its disk is full
 AHEAD = 20  # datasets that are sent before it is looked whether the first of them has arrived; the server takes its time
 _LONGEST_TITLE = 400  # characters, of tardis_portal's model
+_LONGEST_NAME = 240  # bytes, percent-encoded; a folder on disk has 255
 _TOLD = 10  # files that are named in a message
 
 
@@ -51,7 +54,7 @@ class Publishing:
         waiting = deque[tuple[str, files.Sending]]()
         there = self._datasets(experiment.run, address)
         for told in experiment.datasets:
-            dataset = replace(told, name=text(told.name))
+            dataset = replace(told, name=_dataset_name(told.name))
             if self._is_still_whole(place, dataset.name, there):
                 continue
             waiting.append((dataset.name, self._dataset(experiment.run, dataset, address, place)))
@@ -201,6 +204,17 @@ class Publishing:
             f"{count} did not arrive whole in {self._server.name}, by its checksum: {named}{more}; its API can't remove them: "
             "have them deleted in its pages, and curate the run again"
         )
+
+
+def _dataset_name(told: str) -> str:
+    """The name as a database and the server's disk can hold it, which has it percent-encoded, with a number behind it."""
+    name = whole = text(told)
+    if len(quote(whole, safe="")) <= _LONGEST_NAME:
+        return whole
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
+    while len(quote(f"{name}-{digest}", safe="")) > _LONGEST_NAME:
+        name = name[:-1]
+    return f"{name}-{digest}"
 
 
 def _title(experiment: Experiment) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -112,9 +113,9 @@ class Schemas:
 
 
 def is_in(wanted: FittingSet, owner: Row) -> bool:
-    """Whether an experiment, dataset or file has such a parameter set."""
+    """Whether an experiment, dataset or file has such a parameter set; apps of a server add to it what they draw of it."""
     return any(
-        has["schema"]["namespace"] == wanted.namespace and tuple(sorted(map(_value, has["parameters"]))) == wanted.values
+        has["schema"]["namespace"] == wanted.namespace and not Counter(wanted.values) - Counter(map(_value, has["parameters"]))
         for has in owner["parameter_sets"]
     )
 

@@ -7,6 +7,8 @@ from blocks.scheduler import commands
 from blocks.scheduler.dialect import Dialect
 from blocks.scheduler.scripts import KNOWN, STALLED, markers_and_queue
 
+ROUNDS = 15  # looks, a second apart, at whether the jobs of a run that is cleaned up have ended
+
 
 def _end(names: str, dialect: Dialect, rounds: int, others: str = "true") -> str:
     """No job of these batches begins any more, nor one of ``others``, which prints names; then wait until none of them runs.
@@ -73,7 +75,7 @@ def clean(scratch: str, run: str, dialect: Dialect) -> str:
     return f"""
 {at(scratch)} 2>/dev/null && mkdir -p {run} && cd {run} || exit 0
 {commands.find(dialect)}
-{_end(batches, dialect, 15, others)}
+{_end(batches, dialect, ROUNDS, others)}
 {at(scratch)} || exit
 round=0
 until rm -rf {run} 2>/dev/null; do

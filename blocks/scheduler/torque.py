@@ -142,10 +142,11 @@ fi
     def cancel(self, *, kill: bool) -> str:
         """``kill`` changes nothing: qdel kills by itself, when a job has had its time to end.
 
-        Slurm's qdel takes the id of an array only, which may be that of an element that has ended.
+        Slurm's qdel takes the id of an array only, which may be that of an element that has ended. The ids of arrays are those of
+        the elements that wait: they go first, for it takes one job after the other, and an element that ends lets another begin.
         """
         del kill
-        return f'qdel $(qstat -u "$(id -un)" | {_ALL} | cut -d " " -f 1) $jobs'
+        return f'qdel $jobs $(qstat -u "$(id -un)" | {_ALL} | cut -d " " -f 1)'
 
     def facts(self) -> str:
         slurm = f"! command -v scontrol >/dev/null || {{ {Slurm().facts()}; }}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import socket
 import ssl
 import sys
@@ -21,6 +22,7 @@ from blocks.server.process import Process
 _START_LIMIT = 180.0  # seconds; a first start takes 10 on a quiet machine
 _STOP_LIMIT = 15.0  # seconds
 _PORT_LIMIT = 2.0  # seconds
+_PORTS = range(12_000, 32_768)  # below those that kernels give to clients, who would take it while the server is away
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through the site's proxy
 
 
@@ -160,17 +162,23 @@ def _refresh() -> None:
 def _free_port(wish: int) -> int:
     """The port that was used before, so that those who use the server find it again; else any that is free."""
     deadline = time.monotonic() + _PORT_LIMIT
-    while True:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((environment.HOST, wish))
-            except OSError:  # a server that was killed holds it for a moment longer than it lives
-                if time.monotonic() > deadline:
-                    wish = 0
-            else:
-                return probe.getsockname()[1]
+    while wish and time.monotonic() < deadline:  # a server that was killed holds it for a moment longer than it lives
+        if _is_free(wish):
+            return wish
         time.sleep(0.05)
+    while not _is_free(port := random.choice(_PORTS)):
+        pass
+    return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((environment.HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 def _record() -> Path:

@@ -12,7 +12,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from blocks.errors import ChimineyError
+from blocks.interrupted import interrupted_later
 from blocks.process_start import began
 
 # The shell leaves the command to init, so that a long-lived parent keeps no dead child.
@@ -53,7 +53,7 @@ class Process:
         Raises:
             ChimineyError: it could not be ended.
         """
-        for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
+        for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 60.0)):
             if self.alive:
                 os.kill(self.pid, number)
             if self._gone(seconds):
@@ -79,7 +79,7 @@ def start(arguments: list[str], environment: Mapping[str, str], log: Path, recor
     """
     if log.exists() and log.stat().st_size > _LOG_LIMIT:
         log.replace(log.with_suffix(".log.1"))
-    with _interrupted_later():
+    with interrupted_later():
         told = subprocess.run(
             ["/bin/sh", "-c", _LEAVE, str(log), sys.executable, "-P", "-m", "blocks.server.command", *arguments],
             env=dict(environment),
@@ -97,23 +97,6 @@ def start(arguments: list[str], environment: Mapping[str, str], log: Path, recor
         process = Process(pid, moment, port)
         process.remember(record)
     return process
-
-
-@contextmanager
-def _interrupted_later() -> Generator[None]:
-    """Hold a Ctrl-C back until this is over; only the main thread is interrupted by one."""
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        yield
-        return
-    pressed = threading.Event()
-    signal.signal(signal.SIGINT, lambda _number, _frame: pressed.set())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        if pressed.is_set():
-            signal.raise_signal(signal.SIGINT)
 
 
 def recall(file: Path) -> Process | None:

@@ -8,6 +8,7 @@ from time import monotonic, sleep
 
 import paramiko
 
+from blocks.countdown import Countdown
 from blocks.errors import ChannelRefused, Unreachable
 from blocks.transport.ssh_connection import PATIENCE
 
@@ -43,6 +44,7 @@ class Channels:
         self._limit = CHANNELS
         self._open = list[paramiko.Channel]()
         self._opening = 0
+        self._closed = 0
         self._last_seen_open = 0.0
         self._changing = threading.Lock()
 
@@ -53,11 +55,14 @@ class Channels:
             ChannelRefused: there are as many as allowed, and none was closed.
             Unreachable: the connection broke, or the server does not answer.
         """
-        deadline = monotonic() + PATIENCE
+        patience, closed = Countdown(PATIENCE), self._closed
         while True:
             if self._reserve() and (channel := self._open_reserved(transport, name)):
                 return channel
-            if monotonic() > deadline or not self._may_change():
+            if self._closed != closed:  # by others of us, who may have been quicker to open the next
+                patience.renew()
+                closed = self._closed
+            if not patience.left or not self._may_change():
                 raise ChannelRefused(f"{name} allows no further session on its connection; please raise its MaxSessions.")
             sleep(0.02)
 
@@ -65,7 +70,9 @@ class Channels:
         with self._changing:
             if self._open:
                 self._last_seen_open = monotonic()
-            self._open = [channel for channel in self._open if not channel.closed]
+            still_open = [channel for channel in self._open if not channel.closed]
+            self._closed += len(self._open) - len(still_open)
+            self._open = still_open
             if len(self._open) + self._opening >= self._limit:
                 return False
             self._opening += 1

@@ -7,7 +7,7 @@ from flows.run import Run
 from flows.stages.stage import Stage
 from flows.state import RunState
 
-SETTLE_SECONDS = 5.0  # for threads that ask for machines, so that nothing is made after all was destroyed
+SETTLE_SECONDS = 5.0  # for threads that ask for machines or send files, so that nothing is made after all was destroyed
 
 
 class Destroy(Stage):
@@ -20,6 +20,7 @@ class Destroy(Stage):
         return state.ending is not None and not state.destroyed
 
     def process(self, run: Run, state: RunState) -> None:
+        run.deliveries.end(SETTLE_SECONDS)
         if not run.machines.settled(SETTLE_SECONDS):
             run.say("warning", "a machine was still being asked for; if it comes, 'chiminey reap' will remove it")
         for trouble in release(run.ledger, run.lease, run.compute, run.session, outputs_wait=state.outputs_wait):

@@ -19,7 +19,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Cancelling
 
-from blocks.errors import InvalidRequest, LeaseLost, RunFailed
+from blocks.errors import InvalidRequest, LeaseLost, RunCancelled, RunFailed
 from flows.deployment_parameters import deployment_parameters
 from flows.flow import RUN_TAG, TAG
 from flows.flow_call import TELL_AGAIN
@@ -43,7 +43,7 @@ class ByWorkers:
         self._under_way = _under_way(sweep.record)
 
     def __call__(self, child: RunRecord, view: View) -> None:
-        """Raises RunFailed: it ended badly."""
+        """Raises RunFailed: it ended badly. RunCancelled: it did not begin."""
         try:
             with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: TELL_AGAIN}), get_client(sync_client=True) as client:
                 self._carry_out(client, child, view)
@@ -76,18 +76,22 @@ class ByWorkers:
         return owned or flow_run is not None
 
     def _handed_out(self, client: SyncPrefectClient, child: RunRecord) -> UUID:
-        """The flow run that is to carry it out."""
+        """The flow run that is to carry it out. Raises RunCancelled: somebody cancelled it before."""
         asked_once = secrets.token_hex(8)  # a server that was away may have heard it all the same
-        return self._patiently(
-            lambda: client.create_flow_run_from_deployment(
+
+        def hand_out() -> UUID:
+            now = self._sweep.ledger.run(child.id) or child
+            if now.status == "cancelled" and now.ended != child.ended:
+                raise RunCancelled(now.message)
+            return client.create_flow_run_from_deployment(
                 self._deployment,
                 name=child.name,
                 parameters=deployment_parameters(RunRequest.model_validate_json(child.request)),
                 tags=[TAG, self._sweep.record.name, f"{RUN_TAG}{child.id}"],
                 idempotency_key=asked_once,
-            ),
-            child,
-        ).id
+            ).id
+
+        return self._patiently(hand_out, child)
 
     def _end_of(self, client: SyncPrefectClient, flow_run: UUID, child: RunRecord, view: View) -> State[Any]:
         """How a flow run ended, which a cancel of the sweep ends."""

@@ -26,7 +26,7 @@ from flows import cost, engine, sweep_map
 from flows.asked import Asked, asked_again, parameters, proposed, resolved
 from flows.connector import SmartConnector
 from flows.flow import TAG, as_flow, begin, run_id_of
-from flows.flow_call import body, carried_out, given_id, given_views, run_here
+from flows.flow_call import CalledRun, body, carried_out, given_run, given_views, run_here
 from flows.form import SWEEP_HELP, form_field, signature
 from flows.inputs import texts
 from flows.interrupt import heard
@@ -75,20 +75,20 @@ async def call(
     """
     chosen = {**resolved(connector, sweep, **asked), "at_once": at_once, "by_workers": by_workers}
     check(*requested(connector, chosen, Path.cwd()))
-    return await _start(connector, chosen, views, run_id or secrets.token_hex(5))
+    return await _start(connector, chosen, views, CalledRun(run_id or secrets.token_hex(5)))
 
 
-async def _start(connector: SmartConnector, chosen: dict[str, Any], views: Sequence[View], run_id: str) -> SweepResult:
+async def _start(connector: SmartConnector, chosen: dict[str, Any], views: Sequence[View], called: CalledRun) -> SweepResult:
     if not connector.Inputs.model_fields:
         del chosen["inputs"]
-    return await carried_out(connector.sweep_flow, chosen, run_id, views)
+    return await carried_out(connector.sweep_flow, chosen, called, views)
 
 
 async def go_on(connector: SmartConnector, record: RunRecord, views: Sequence[View]) -> SweepResult:
     """Run the points of a sweep that are missing."""
     request = SweepRequest.model_validate_json(record.request)
     own = {"sweep": request.sweep.model_dump(), "at_once": request.at_once, "by_workers": request.by_workers}
-    return await _start(connector, {**parameters(asked_again(connector, request.run)), **own}, views, record.id)
+    return await _start(connector, {**parameters(asked_again(connector, request.run)), **own}, views, CalledRun(record.id))
 
 
 def requested(connector: SmartConnector, chosen: Mapping[str, Any], home: Path) -> tuple[Proposal, SweepRequest]:
@@ -160,10 +160,11 @@ def _sweep(connector: SmartConnector, chosen: dict[str, Any]) -> SweepResult:
         closing(Ledger()) as ledger,
         closing(PrefectView(flow_run.id, str(flow_run.name), get_run_logger())) as view,
     ):
-        known = ledger.of_flow_run(str(flow_run.id)) or ledger.run(given_id.get() or "")
-        if known is None and given_id.get() is None:  # nobody has looked at the request yet
+        called = given_run.get()
+        known = ledger.of_flow_run(str(flow_run.id)) or ledger.run(called.id if called else "")
+        if known is None and called is None:  # nobody has looked at the request yet
             check(proposal, request)
-        if known is not None and given_id.get() is None and known.status != "running":
+        if known is not None and called is None and known.status != "running":
             for failed in failed_runs(ledger, known):  # somebody pressed Retry in the UI, and does not want the same end again
                 forgive(ledger, failed)
         record = known or _new(ledger, connector, request, flow_run)
@@ -220,7 +221,7 @@ def _here(sweep: Sweep, proposal: Proposal, child: RunRecord, view: View) -> Non
     asked_of_it = replace(proposal, request=RunRequest.model_validate_json(child.request))
     try:
         with tags(TAG, sweep.record.name):
-            run_here(begin(asked_of_it, child.id, [view]))
+            run_here(begin(asked_of_it, child, [view]))
     except (httpx.HTTPError, PrefectException):
         sweep.say("warning", f"{child.name} is run without being seen in Prefect, for its server can't be told of it")
         _unseen(asked_of_it, child, view)

@@ -198,8 +198,8 @@ import time
 
 from flows import SmartConnector
 
-print("loading", flush=True)
 try:
+    print("loading", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     {then}
@@ -283,7 +283,7 @@ def test_an_interrupt_whose_exception_is_lost_in_a_library_ends_the_run_all_the_
 
 
 def test_a_killed_run_is_seen_as_interrupted_and_resumed(chiminey: CommandLine) -> None:
-    with chiminey.start("run", "slow", "--set", "seconds=3") as process:
+    with chiminey.start("run", "slow", "--set", "seconds=20") as process:
         assert process.stderr is not None
         next(line for line in process.stderr if "0 of 1" in line)
         process.kill()

@@ -313,13 +313,18 @@ def test_a_machine_watches_whether_it_is_used_also_after_it_was_started_again(ec
         AccessKey(ec2.access_key, SecretStr(ec2.secret_key))
     )
 
-    def watchmen() -> int:
-        return sum(line.endswith("/var/lib/chiminey/unattended") for line in ec2.processes())
+    def one_watchman() -> bool:
+        deadline = time.monotonic() + 60
+        while sum(line.endswith("/var/lib/chiminey/unattended") for line in ec2.processes()) != 1:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)  # a process that was just forked is not yet what it becomes
+        return True
 
-    assert watchmen() == 1
+    assert one_watchman()
     driver.reboot_node(SimpleNamespace(id=host.machine))
     made(compute, label, [host])
-    assert watchmen() == 1
+    assert one_watchman()
     compute.destroy(label.run, [host])
 
 

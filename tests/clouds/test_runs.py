@@ -102,11 +102,11 @@ def test_what_it_cost_is_told(ec2: EC2, compute: CloudCompute, lab: Lab, tmp_pat
 def test_a_machine_that_is_killed_mid_run_is_replaced(ec2: EC2, compute: CloudCompute, lab: Lab, tmp_path: Path) -> None:
     when(lambda: any(lab.results.glob("*/output_0/*/answer")), lambda: ec2.cut_power(running(ec2)[0]))
 
-    result = lab.go(connector(tmp_path / "c", "sleep 1\n" + ANSWER, **CLOUD), compute, sweep={"n": list(range(40))})
+    result = lab.go(connector(tmp_path / "c", "sleep 1\n" + ANSWER, **CLOUD), compute, sweep={"n": list(range(80))})
 
     record = lab.ledger.runs()[0]
-    assert result.tasks.completed == 40
-    assert answers(lab, record) == list(range(1, 41))
+    assert result.tasks.completed == 80
+    assert answers(lab, record) == list(range(1, 81))
     assert len(lab.ledger.hosts(record.id)) == 4
     assert ec2.left() == []
 

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from blocks.compute import ComputeResource
-from blocks.scheduler import ending
 from tests.cli.conftest import chiminey
 from tests.clusters.gridengine_fixture import grid_engine, standing_grid_engine
+from tests.engine import patient_clean_up
 from tests.servers import slurm_accounting
 from tests.servers.farm import Farm
 from tests.servers.slurm import PROGRAMS, TORQUE_WRAPPERS, Slurm
@@ -21,11 +20,9 @@ FIRST_HOST = 101  # the number of the first login node: others begin at 1
 
 
 @pytest.fixture(autouse=True)
-def patient_clean_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is left when the clean-up ends is what it leaves, however slow this machine is."""
-    end = ending._end
-    monkeypatch.setattr(ending, "_end", lambda names, dialect, _rounds, *others: end(names, dialect, 150, *others))
-    monkeypatch.setattr(ComputeResource, "cleaning", property(lambda _: 200.0))
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow this machine is."""
+    patient_clean_up(monkeypatch.setattr)
 
 
 @pytest.fixture(scope="session")

@@ -357,6 +357,7 @@ def test_a_submission_that_ended_with_its_login_node_is_made_again_by_who_resume
     slurm.as_root("scontrol", "update", "PartitionName=batch", "State=DOWN")  # jobs are taken, and begin later
     (slurm.host.home / "go").touch()
     (job,) = until(lambda: list(slurm.host.home.glob(".chiminey/*/batches/0-*/job.1")))
+    until(lambda: not (job.parent / "submitting").exists())
     os.killpg(controller.pid, signal.SIGKILL)
     controller.wait()
     slurm.run("scancel", job.read_text().strip())

@@ -40,7 +40,7 @@ def test_an_array_runs_as_the_user_on_a_node_that_shares_the_home(slurm: Slurm) 
 
 
 def test_a_reset_forgets_the_jobs_and_files_of_before(slurm: Slurm) -> None:
-    wait_for(slurm, sbatch(slurm, "--wrap", "sleep 60"), "RUNNING")
+    wait_for(slurm, sbatch(slurm, "--wrap", "sleep 600"), "RUNNING")
     slurm.reset()
     assert (slurm.jobs(), slurm.submissions(), list(slurm.host.home.iterdir())) == ({}, 0, [])
 
@@ -55,7 +55,7 @@ def test_the_user_without_a_shell_of_their_own_comes_in_by_ssh_and_finds_sbatch(
 
 @pytest.mark.slow
 def test_the_job_of_a_node_that_lost_its_power_fails_and_the_node_comes_back(slurm: Slurm) -> None:
-    job = sbatch(slurm, "--no-requeue", "--nodelist=c2", "--wrap", "sleep 60")
+    job = sbatch(slurm, "--no-requeue", "--nodelist=c2", "--wrap", "sleep 600")
     wait_for(slurm, job, "RUNNING")
     slurm.kill_node("c2")
     wait_for(slurm, job, "NODE_FAIL")
@@ -81,7 +81,7 @@ def test_a_job_that_exceeds_its_memory_is_killed_and_said_to_be_out_of_memory(sl
 
 @pytest.mark.slow
 def test_a_job_whose_time_is_over_is_said_to_have_timed_out(slurm: Slurm) -> None:
-    job = sbatch(slurm, "--wrap", "sleep 60")
+    job = sbatch(slurm, "--wrap", "sleep 600")
     wait_for(slurm, job, "RUNNING")
     slurm.expire(job)
     wait_for(slurm, job, "TIMEOUT")
@@ -104,7 +104,7 @@ def test_what_the_partition_cannot_give_is_refused(slurm: Slurm, request_: str, 
 
 
 def test_qsub_qstat_and_qdel_are_there(slurm: Slurm) -> None:
-    (slurm.host.home / "job.sh").write_text("#!/bin/sh\nsleep 60\n")
+    (slurm.host.home / "job.sh").write_text("#!/bin/sh\nsleep 600\n")
     job = slurm.run("qsub", "job.sh").strip()
     wait_until(lambda: slurm.run("qstat", job).splitlines()[-1].split()[-2:] == ["R", "batch"])
     slurm.run("qdel", job)

@@ -8,17 +8,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from werkzeug.wrappers import Request, Response
 
 from blocks.curation import CuratedFile, Dataset, Experiment, ParameterSet, Publication, graph, signs
 from blocks.curation.mytardis import MyTardis
 from blocks.errors import AuthenticationRefused, CommandFailed, InvalidRequest, NotFound, Unverified
+from blocks.mytardis import api
 from blocks.mytardis import files as mytardis_files
 from tests.servers.certificate import self_signed
 from tests.servers.mytardis import ALICE, BOB, CAROL, DAVE, PREFIX, MyTardisServer
 from tests.servers.mytardis_server.rows import DATETIME, EXPERIMENT, LINK, STRING, Refused
 
-MANY = 450  # files: more than a page
+MANY = 450  # files
+
+
+@pytest.fixture
+def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists come in several pages already when they have MANY rows."""
+    monkeypatch.setattr(api, "PAGE", 200)
 
 
 def file(path: str, content: bytes) -> CuratedFile:
@@ -30,7 +38,7 @@ def experiment(datasets: dict[str, list[CuratedFile]], sets: Iterable[ParameterS
     return Experiment("sample-1", "results/sample-1", "A sample.", 0.0, made, tuple(sets))
 
 
-def test_more_files_than_a_page_holds_arrive_once_each(server: MyTardisServer, repository: MyTardis) -> None:
+def test_more_files_than_a_page_holds_arrive_once_each(server: MyTardisServer, repository: MyTardis, short_pages: None) -> None:
     many = [file(f"part-{number % 7}/{number}.txt", b"%d" % number) for number in range(1, MANY + 1)]
     known: dict[str, str] = {}
     assert repository.publish(experiment({"0_0_1": many}), "", known).sent == MANY
@@ -38,7 +46,9 @@ def test_more_files_than_a_page_holds_arrive_once_each(server: MyTardisServer, r
     assert len(server.table("dataset_file")) == MANY
 
 
-def test_many_files_of_one_name_in_many_folders_arrive_once_each(server: MyTardisServer, repository: MyTardis) -> None:
+def test_many_files_of_one_name_in_many_folders_arrive_once_each(
+    server: MyTardisServer, repository: MyTardis, short_pages: None
+) -> None:
     many = [file(f"{number}/result.txt", b"%d" % number) for number in range(1, MANY + 1)]
     assert repository.publish(experiment({"0_0_1": many}), "", {}).sent == MANY
     assert repository.publish(experiment({"0_0_1": many}), "", {}).sent == 0
@@ -58,6 +68,7 @@ def test_a_file_that_is_more_than_the_server_takes_keeps_the_others_from_nothing
     assert told.sent == 3
     assert len(told.warnings) == 1
     assert "0_0_1/large is not kept" in told.warnings[0]
+    assert told.warnings[0].endswith(": Sorry, this request could not be processed. Please try again later.")
     server.api.most = 300_000
     assert repository.publish(experiment(large), "", known) == Publication(told.identifier, told.url, sent=1)
 
@@ -189,11 +200,36 @@ def test_names_that_need_care_come_back_as_they_were(server: MyTardisServer, rep
     assert repository.publish(experiment({"0_0_1": [file(f"{name}/{name}", b"1") for name in names]}), "", {}).sent == 0
 
 
-def test_a_path_that_is_too_long_is_left_out_with_a_warning(server: MyTardisServer, repository: MyTardis) -> None:
-    told = repository.publish(experiment({"0_0_1": [file("n" * 401, b"1"), file("a", b"1")]}), "", {})
-    assert len(told.warnings) == 1
-    assert "too long" in told.warnings[0]
-    assert len(server.table("dataset_file")) == 1
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("n" * 256, "its path is too long"),
+        ("\u6e2c" * 86, "its path is too long"),  # three bytes each
+        ("\u6e2c" * 29 + "/a", "its path is too long"),  # which a server writes as nine
+        ("/".join(["folder"] * 40) + "/a", "its path is too long"),
+        ("a\\b", "takes no name with a backslash"),
+    ],
+)
+def test_a_path_that_the_server_can_not_keep_is_left_out_with_a_warning(
+    server: MyTardisServer, repository: MyTardis, path: str, why: str
+) -> None:
+    told = repository.publish(
+        experiment({"0_0_1": [file(path, b"1"), file("n" * 255, b"1"), file("\u6e2c" * 28 + "/a", b"1")]}), "", {}
+    )
+    (warning,) = told.warnings
+    assert warning.startswith(f"0_0_1/{path} is left out")
+    assert why in warning
+    assert len(server.table("dataset_file")) == 2
+
+
+def test_a_dataset_whose_name_is_too_long_for_the_servers_disk_has_a_shorter_one(
+    server: MyTardisServer, repository: MyTardis
+) -> None:
+    names = ["input_0/" + "\u6e2c" * 40 + str(number) for number in range(2)]
+    for sent in (2, 0):
+        assert repository.publish(experiment({name: [file("a", b"1")] for name in names}), "", {}).sent == sent
+    assert len({each["description"] for each in server.table("dataset")}) == 2
+    assert {each["description"][:20] for each in server.table("dataset")} == {names[0][:20]}
 
 
 @pytest.mark.parametrize("path", ["bad\udcff.txt", "bad\udcff/a"])
@@ -263,7 +299,7 @@ def test_a_server_below_a_path_of_its_address_is_found_again_there() -> None:
 def test_a_server_that_never_looks_at_files_is_asked_again_later(
     server: MyTardisServer, repository: MyTardis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mytardis_files, "VERIFICATION", 0.5)
+    monkeypatch.setattr(mytardis_files, "VERIFICATION", 5.0)
     server.rows.verification = 1e9
     known: dict[str, str] = {}
     monkeypatch.setattr(signs, "SECONDS", 0.0)
@@ -277,8 +313,46 @@ def test_a_server_that_never_looks_at_files_is_asked_again_later(
     ]
     assert set(said[2:]) == {f"{server.url} has yet to verify 1 of the files that it was sent first"}
     server.rows.verification = 0.0
-    server.rows.verify(1)
-    assert repository.publish(experiment({"0_0_1": [file("a", b"1")]}), "", known).sent == 0
+    server.rows.due.clear()
+    assert repository.publish(experiment({"0_0_1": [file("a", b"1")]}), "", known).sent == 0, "it was asked to look at it now"
+
+
+def test_a_server_that_lost_its_queue_is_asked_to_look_at_files(
+    server: MyTardisServer, repository: MyTardis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mytardis_files, "_REMINDER", 0.2)
+    server.after = lambda request: server.rows.due.clear() if request.method == "POST" else None
+    assert repository.publish(experiment({"0_0_1": [file("a", b"1"), file("b", b"1")]}), "", {}).sent == 2
+    assert server.requests.count(("GET", "/api/v1/dataset_file/1/verify/")) == 1
+
+
+def test_a_file_that_may_not_be_verified_again_is_as_the_server_says(server: MyTardisServer, repository: MyTardis) -> None:
+    def refuse(request: Request) -> None:
+        if request.path.endswith("/verify/"):
+            raise Refused(403)
+
+    server.before, server.api.garbled = refuse, {"a"}
+    with pytest.raises(CommandFailed, match=r"a file did not arrive whole .*: 0_0_1/a;"):
+        repository.publish(experiment({"0_0_1": [file("a", b"1"), file("b", b"1")]}), "", {})
+
+
+def test_what_an_app_of_the_server_adds_to_a_graph_makes_it_no_other(server: MyTardisServer, repository: MyTardis) -> None:
+    fit = graph("experiment", "fit", keys=[["x", "y"]])
+    repository.publish(experiment({}, [fit]), "", {})
+    (known,) = server.table("experiment")[0]["parameter_sets"]
+    known["parameters"].append(known["parameters"][0] | {"name": "plot", "string_value": "iVBORw0KGgo="})
+    repository.publish(experiment({}, [fit]), "", {})
+    assert len(server.table("experiment")[0]["parameter_sets"]) == 1
+    repository.publish(experiment({}, [graph("experiment", "fit", keys=[["x", "z"]])]), "", {})
+    assert len(server.table("experiment")[0]["parameter_sets"]) == 2
+
+
+@pytest.mark.parametrize("around", ["ApiKey {user}:{key}", "ApiKey {user}:{key}\n", "{user}:{key}"])
+def test_a_key_may_be_given_as_the_server_hands_it_out(server: MyTardisServer, around: str) -> None:
+    given = around.format(user=ALICE.name, key=ALICE.api_key)
+    alice = MyTardis(url=server.url, username=ALICE.name, api_key=SecretStr(given))
+    assert any("accepts the credentials" in line for line in alice.check())
+    alice.close()
 
 
 def test_who_may_not_add_experiments_is_told(server: MyTardisServer) -> None:

@@ -348,11 +348,14 @@ def test_a_schedule_makes_runs(site: Site) -> None:
     _until(lambda: "Scheduled" in site.states("chiminey-timed"))
 
 
-def test_a_stopping_worker_lets_its_runs_tidy_up_and_the_reaper_is_called(site: Site, running_worker: Process) -> None:
+def test_a_stopping_worker_lets_its_runs_tidy_up_and_the_reaper_is_called(
+    site: Site, running_worker: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from prefect.deployments import run_deployment
 
     from blocks.server import automations, worker
 
+    monkeypatch.setattr(worker, "_CLEAN_UP", 250.0)
     reaper = site.deploy("reaper")
     site.deploy("long")
     automations.install(reaper)
@@ -379,9 +382,9 @@ def test_an_event_that_comes_while_the_database_is_busy_is_heard_once(site: Site
     log = settings.folder() / "server.log"
     before = log.stat().st_size
     with closing(sqlite3.connect(settings.folder() / "prefect.db", timeout=60.0, isolation_level=None)) as database:
-        watched = database.execute("SELECT count(*) FROM automation_bucket").fetchone()
         site.emit("prefect.flow-run.heartbeat", run)
-        _until(lambda: database.execute("SELECT count(*) FROM automation_bucket").fetchone() > watched)
+        watched = f"SELECT * FROM automation_bucket WHERE bucketing_key LIKE '%{run}%'"
+        _until(lambda: database.execute(watched).fetchall())
         database.execute("BEGIN IMMEDIATE")
         site.emit("prefect.flow-run.Cancelled", run)
         time.sleep(5.0)  # in which four tries are over

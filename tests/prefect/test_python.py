@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from prefect import flow
 
 from blocks.errors import InvalidRequest
 from connectors.randnum import randnum
-from flows import JobRequest, RunResult
+from flows import JobRequest, RunResult, flow_call
 
 pytestmark = pytest.mark.prefect
 
@@ -66,6 +68,26 @@ def test_two_threads_call_it_at_once() -> None:
         results = list(pool.map(lambda _: randnum(), range(2)))
     assert len({result.run_id for result in results}) == 2
     assert [result.state for result in results] == ["completed", "completed"]
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_a_ctrl_c_comes_too_late_when_only_prefect_is_still_to_be_told(monkeypatch: pytest.MonkeyPatch, presses: int) -> None:
+    ended = list[RunResult]()
+
+    def pressed_behind(act: Callable[[], RunResult]) -> RunResult:
+        ended.append(flow_call.body(act))
+        for _ in range(presses):
+            signal.raise_signal(signal.SIGINT)
+        return ended[0]
+
+    monkeypatch.setattr("flows.flow.body", pressed_behind)
+    if presses == 1:
+        assert randnum() == ended[0]
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            randnum()
+    assert ended[0].state == "completed"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_what_can_not_be_is_told_in_a_sentence() -> None:

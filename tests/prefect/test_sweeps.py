@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import signal
@@ -19,10 +20,14 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Cancelling
 
+from blocks.errors import RunFailed
 from blocks.server import embedded, worker
-from connectors import load
-from flows import deployment, resources
+from connectors import load, load_again
+from flows import deployment, reaper, resources
 from flows.ledger import Ledger, RunRecord
+from flows.sweep import flow
+from flows.sweep.sweep import CarryOut, Sweep
+from flows.view import View
 from tests.engine import left_on, unix
 from tests.prefect.test_server_away import kill_the_server
 from tests.servers.sshd import SSHD
@@ -349,6 +354,34 @@ def test_a_run_that_waits_for_a_worker_when_its_sweep_is_cancelled_does_not_begi
         ours = FlowRunFilter(tags=FlowRunFilterTags(all_=[record.name]))
         until(lambda: {run.state_type for run in client.read_flow_runs(flow_run_filter=ours)} == {StateType.CANCELLED})
     assert begun(host) == []
+
+
+@pytest.mark.parametrize("by_workers", [True, False])
+def test_a_run_that_is_cancelled_when_it_is_just_written_down_does_not_begin(
+    pool: None, host: SSHD, tmp_path: Path, by_workers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive = Sweep.drive
+
+    def cancelled_first(sweep: Sweep, carry_out: CarryOut) -> None:
+        def act(child: RunRecord, view: View) -> None:
+            assert reaper.cancel(sweep.ledger, child, load_again) == f"{child.name} had not begun: cleaned up"
+            carry_out(child, view)
+
+        drive(sweep, act)
+
+    worker.start()
+    swept = {"x": [1, 2], "y": [5]}
+    call = flow.call(load("grid"), sweep=swept, compute="lab", output=str(tmp_path), by_workers=by_workers, inputs={})
+    with monkeypatch.context() as patch:
+        patch.setattr(Sweep, "drive", cancelled_first)
+        with pytest.raises(RunFailed, match="no point of the sweep succeeded"):
+            asyncio.run(call)
+    assert begun(host) == []
+
+    with chiminey("resume", newest(tmp_path).id, "--json") as resumed:  # whoever asks again wants them all the same
+        output, errors = resumed.communicate(timeout=PATIENCE)
+    assert resumed.returncode == 0, errors
+    assert json.loads(output)["state"] == "completed"
 
 
 def start(client: SyncPrefectClient, output: Path, **parameters: Any) -> FlowRun:

@@ -62,6 +62,15 @@ def last_run(lab: Lab) -> str:
     return lab.ledger.runs()[0].id
 
 
+def gate(task: int) -> str:
+    """The end of a payload: from this task on they wait, so that the run does not end before what is to happen in it."""
+    return f'[ "$CHIMINEY_TASK_ID" -le {task} ] || until [ -e ~/go ]; do sleep 0.1; done\n'
+
+
+def is_at_work(lab: Lab, host: str) -> bool:
+    return lab.ledger.runs() != [] and any(task.host == host for task in lab.ledger.tasks(last_run(lab)))
+
+
 def let_go(provider: Provider, gate: str = "go") -> None:
     """Let the tasks end that wait at a gate, on the machines that are there."""
     for machine in provider.living():
@@ -122,13 +131,9 @@ def test_a_machine_that_does_not_come_up_is_released_at_once(provider: Provider,
 
 
 def test_a_killed_machine_is_replaced_and_each_output_is_there_once(provider: Provider, lab: Lab, tmp_path: Path) -> None:
-    gate = '[ "$CHIMINEY_TASK_ID" -le 60 ] || until [ -e ~/go ]; do sleep 0.1; done\n'
-    main = NUMBERED + 'hostname >"$2/host"; sleep 0.3\n' + gate
+    main = NUMBERED + 'hostname >"$2/host"; sleep 0.3\n' + gate(60)
     compute = elastic(provider, maximum=2)
-    when(
-        lambda: lab.ledger.runs() != [] and any(task.host == "machine-3" for task in lab.ledger.tasks(last_run(lab))),
-        lambda: let_go(provider),
-    )
+    when(lambda: is_at_work(lab, "machine-3"), lambda: let_go(provider))
     when(
         lambda: lab.ledger.runs() != [] and lab.ledger.task_counts(last_run(lab)).get("completed", 0) > 4,
         lambda: provider.kill(provider.living()[0]),
@@ -144,7 +149,8 @@ def test_a_killed_machine_is_replaced_and_each_output_is_there_once(provider: Pr
 
 
 def test_the_only_machine_is_replaced_too_and_set_up_like_the_first(provider: Provider, lab: Lab, tmp_path: Path) -> None:
-    main = 'cat ~/set-up; echo "$CHIMINEY_TASK_ID" >"$2/answer"; sleep 0.3\n'
+    main = f'cat ~/set-up; echo "$CHIMINEY_TASK_ID" >"$2/answer"; sleep 0.3\n{gate(10)}'
+    when(lambda: is_at_work(lab, "machine-2"), lambda: let_go(provider))
     when(
         lambda: lab.ledger.runs() != [] and lab.ledger.task_counts(last_run(lab)).get("completed", 0) > 2,
         lambda: provider.kill(provider.living()[0]),
@@ -165,9 +171,10 @@ def test_a_machine_that_is_silent_is_released_so_that_it_can_not_come_back(provi
         lambda: lab.ledger.runs() != [] and lab.ledger.task_counts(last_run(lab)).get("completed", 0) > 2,
         lambda: provider.freeze(provider.living()[0]),
     )
+    when(lambda: is_at_work(lab, "machine-3"), lambda: let_go(provider))
 
     result = lab.go(
-        connector(tmp_path / "c", NUMBERED + "sleep 0.3", **KINDS),
+        connector(tmp_path / "c", f"{NUMBERED}sleep 0.3\n{gate(20)}", **KINDS),
         elastic(provider, maximum=2, lost_after=2),
         sweep={"n": list(range(30))},
     )
@@ -249,9 +256,10 @@ def test_iterations_keep_their_machines(provider: Provider, lab: Lab, tmp_path: 
 
 
 def test_an_iteration_with_more_tasks_gets_more_machines(provider: Provider, lab: Lab, tmp_path: Path) -> None:
+    when(lambda: is_at_work(lab, "machine-2"), lambda: let_go(provider))
     sample = connector(
         tmp_path / "c",
-        NUMBERED + "sleep 1",
+        NUMBERED + gate(10),
         max_iterations=2,
         converged=_never,
         internal_sweep=lambda _self, _inputs, iteration: {"n": [1] if iteration == 0 else list(range(30))},
@@ -370,7 +378,10 @@ def test_a_cancel_while_machines_are_made_leaves_none(
     assert reaper.reap(lab.ledger, lab.find) == []
 
 
-def test_a_machine_that_can_not_be_set_up_is_replaced(provider: Provider, lab: Lab, tmp_path: Path) -> None:
+def test_a_machine_that_can_not_be_set_up_is_replaced(
+    provider: Provider, lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.stages.destroy.SETTLE_SECONDS", 120)
     bootstrap = "case $(hostname) in n60) echo no such package >&2; exit 1;; esac\n"
 
     result = lab.go(
@@ -404,9 +415,10 @@ def test_what_no_living_run_has_is_found_with_the_provider_and_removed(provider:
     while not provider.living():
         time.sleep(0.1)
     ended = lab.go(connector(tmp_path / "c", NUMBERED, **KINDS), compute)
-    new = lab.add(proposal)
-    for left in (f"{ended.run_id}/machine-7", "unknown/machine-1", f"{new.id}/machine-1"):
+    for left in (f"{ended.run_id}/machine-7", "unknown/machine-1"):
         provider.make(left)
+    new = lab.add(proposal)
+    provider.make(f"{new.id}/machine-1")
 
     assert orphans.reap(lab.ledger, compute, dry_run=True) == [
         f"machines of run {name} are left" for _, name in sorted([(ended.run_id, ended.name), ("unknown", "unknown")])

@@ -106,10 +106,16 @@ def test_a_run_past_its_time_limit_is_ended(hosts: list[SSHD], tmp_path: Path) -
 def test_a_host_that_dies_mid_run_leaves_its_tasks_to_the_other(farm: Farm, tmp_path: Path) -> None:
     dying, living = farm(2)
     lab = Lab(tmp_path)
-    when(lambda: begun(dying) > 5, dying.stop)
+    gate = '[ "$CHIMINEY_TASK_ID" -le 40 ] || until [ -e "$HOME/go" ]; do sleep 0.1; done\n'
+
+    def stop() -> None:
+        dying.stop()
+        (living.home / "go").touch()
+
+    when(lambda: begun(dying) > 5, stop)
 
     result = lab.go(
-        connector(tmp_path, COUNT + 'sleep 0.2; echo "$CHIMINEY_TASK_ID" >"$2/answer"'),
+        connector(tmp_path, f'{COUNT}sleep 0.2; echo "$CHIMINEY_TASK_ID" >"$2/answer"\n{gate}'),
         unix(dying, living, slots=2, lost_after=3),
         sweep={"n": list(range(60))},
     )
@@ -181,7 +187,7 @@ def test_this_machine_is_not_lost_with_the_shell_that_listens_on_it(tmp_path: Pa
         os.kill(int(listener.read_text().split()[0]), signal.SIGKILL)
         (tmp_path / "killed").touch()
 
-    when(lambda: (tmp_path / "begun").exists() and any(scratch.glob("*/listener")), kill_listener)
+    when(lambda: (tmp_path / "begun").exists() and any(each.read_text() for each in scratch.glob("*/listener")), kill_listener)
     lab = Lab(tmp_path)
     compute = LocalCompute(scratch=str(scratch), slots=1)
 

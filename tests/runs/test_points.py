@@ -90,6 +90,7 @@ def test_a_signal_while_a_sweep_begins_ends_what_has_begun(tmp_path: Path, monke
             raise KeyboardInterrupt
 
     monkeypatch.setattr(threading.Thread, "start", interrupted)
+    monkeypatch.setattr("flows.sweep.sweep.LEAVE_SECONDS", 250.0)
     lab = Lab(tmp_path)
     sweep, carry_out = begun(lab, connector(tmp_path / "any", "sleep 600"), {"x": [1]})
     with pytest.raises(KeyboardInterrupt):

@@ -86,7 +86,7 @@ class S3:
 
     def heed_keys(self) -> None:
         """Let in nobody from now on but those who were added, and let them do nothing else."""
-        httpx.post(f"{self.endpoint}/moto-api/reset-auth", content=b"0").raise_for_status()
+        httpx.post(f"{self.endpoint}/moto-api/reset-auth", content=b"0", timeout=120).raise_for_status()
 
     def _client(self, service: str) -> Any:
         login = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key, "region_name": self.region}

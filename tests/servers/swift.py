@@ -78,6 +78,11 @@ storage_url_scheme = http
 [filter:cache]
 use = egg:swift#memcache
 memcache_servers = 127.0.0.1:{memcached}
+memcache_max_connections = 64
+connect_timeout = 60
+pool_timeout = 60
+io_timeout = 120
+error_suppression_limit = 1000000
 [filter:s3api]
 use = egg:swift#s3api
 location = us-east-1

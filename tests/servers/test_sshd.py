@@ -149,8 +149,8 @@ def test_connections_are_counted_from_the_log(sshd: SSHD) -> None:
         output(sshd, "true")
         wait_until_disconnected(sshd, number)
         assert (sshd.connections(), sshd.most_connections_at_once()) == (number, 1)
-    with session(sshd, "sleep 11"), session(sshd, "sleep 22"), session(sshd, "sleep 33"):
-        for seconds in (11, 22, 33):
+    with session(sshd, "sleep 1111"), session(sshd, "sleep 2222"), session(sshd, "sleep 3333"):
+        for seconds in (1111, 2222, 3333):
             wait_until_running(sshd, f"sleep {seconds}")
     assert sshd.most_connections_at_once() == 3
 

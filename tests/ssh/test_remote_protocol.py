@@ -78,6 +78,15 @@ def begin(session: HostSession, main: str) -> None:
     session.submit(Batch("b1", 0, (TaskOrder(1, 1, -1),)), 1)
 
 
+def at_work(session: HostSession, host: SSHD, command: str) -> None:
+    """Begin a task, and wait until its command runs."""
+    begin(session, f"exec {command}")
+    deadline = time.monotonic() + 250
+    while command not in host.processes():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def ended(session: HostSession, main: str) -> HostSession:
     """The session, when a task has run there to its end."""
     begin(session, main)
@@ -143,7 +152,7 @@ def test_a_file_of_two_names_comes_twice_also_from_a_tar_that_would_send_it_once
 def test_a_batch_on_another_node_of_the_same_name_is_not_taken_for_dead_and_nothing_here_is_signalled(sshd: SSHD) -> None:
     become(sshd, "login1", "first")
     with session_on(sshd) as session:
-        begin(session, "sleep 100")
+        at_work(session, sshd, "sleep 1000")
         become(sshd, "login2", "second")
         for act in (
             lambda: session.status(["b1"]),
@@ -255,7 +264,7 @@ def test_a_batch_whose_beginning_ended_with_its_host_is_dead(sshd: SSHD) -> None
 
 def test_a_process_that_has_only_the_id_of_a_runner_is_no_runner(sshd: SSHD) -> None:
     with session_on(sshd) as session:
-        begin(session, "exec sleep 1000")
+        at_work(session, sshd, "sleep 1000")
         (runner,) = sshd.home.glob("scratch/*/batches/b1/runner")
         subprocess.run(sshd.inside("pkill", "-KILL", "-f", "runner.sh"), check=True)
         subprocess.run(sshd.inside("sh", "-c", f"sleep 1000 & echo $! >/home/lab/{runner.relative_to(sshd.home)}"), check=True)
@@ -269,9 +278,9 @@ def test_a_host_that_is_long_at_work_on_what_was_asked_is_not_taken_for_lost(far
     with session_on(host) as session:
         ended(session, 'echo >"$2/file"')
     (folder,) = (host.home / "scratch").iterdir()
-    with session_on(host, folder.name, silence=8.0) as session:
-        program(host, "find", '#!/bin/sh\nsleep 10\nexec /usr/bin/find "$@"\n')
-        program(host, "rm", '#!/bin/sh\n[ "$1" != -rf ] || sleep 10\nexec /bin/rm "$@"\n')
+    with session_on(host, folder.name, silence=15.0) as session:
+        program(host, "find", '#!/bin/sh\nsleep 17\nexec /usr/bin/find "$@"\n')
+        program(host, "rm", '#!/bin/sh\n[ "$1" != -rf ] || sleep 17\nexec /bin/rm "$@"\n')
 
         assert "output/file" in outputs(session)
         session.clean()

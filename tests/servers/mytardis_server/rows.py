@@ -14,11 +14,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 Row = dict[str, Any]
 
 EXPERIMENT, DATASET, DATAFILE = 1, 2, 3  # types of schemas
 NUMERIC, STRING, LINK, DATETIME = 1, 2, 4, 6  # types of parameters
+LONGEST_PART = 255  # bytes of a name on its disk
 STORE = "local box at /srv/mytardis/store"
 _SETS = {"experiment": "experimentparameterset", "dataset": "datasetparameterset", "datafile": "datafileparameterset"}
 
@@ -276,7 +278,8 @@ class Rows:
             "verified": False,
         }
         file["replicas"].append(self.add("replica", replica))
-        if escapes:
+        folders = [quote(part) for part in posixpath.dirname(uri).split("/")]
+        if escapes or any(len(part.encode()) > LONGEST_PART for part in (*folders, file["filename"])):
             raise Broken
         if content is not None:
             self.contents[file["id"]] = content

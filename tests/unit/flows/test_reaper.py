@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from blocks.compute import LocalCompute
+from blocks.errors import InvalidRequest
 from flows import orphans, reaper
 from flows.abandoned import is_abandoned
-from flows.ledger import RunRecord
+from flows.ledger import Lease, RunRecord
 from flows.ledger.owner import this_process
 from flows.request import SweepRequest
 from flows.sweep_map import SweepMap
 from tests.engine import Lab
 from tests.payloads import connector
-
-LEASE = 1.0  # seconds
 
 
 @pytest.fixture
@@ -42,14 +41,21 @@ def a_sweep_and_its_run(lab: Lab, folder: Path) -> tuple[RunRecord, RunRecord]:
 
 @pytest.fixture
 def taken(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
-    """Whether others could take runs up while machines were being destroyed, for longer than a lease lasts."""
-    for place in ("flows.ledger.ledger", "flows.ledger.lease"):
-        monkeypatch.setattr(f"{place}.LEASE_SECONDS", LEASE)
-    monkeypatch.setattr("flows.control.HEARTBEAT_SECONDS", LEASE / 10)
-    found: dict[str, bool] = {}
+    """Whether others could take runs up while machines were being destroyed, for which the lease was kept."""
+    monkeypatch.setattr("flows.control.HEARTBEAT_SECONDS", 0.1)
+    renew, kept, found = Lease.renew, threading.Semaphore(0), dict[str, bool]()
+
+    def renewed(lease: Lease) -> bool:
+        is_cancelled = renew(lease)
+        kept.release()
+        return is_cancelled
+
+    monkeypatch.setattr(Lease, "renew", renewed)
 
     def destroy(_compute: LocalCompute, _run: str, _hosts: object) -> None:
-        time.sleep(1.5 * LEASE)
+        while kept.acquire(blocking=False):
+            pass  # what came before
+        assert all(kept.acquire(timeout=60) for _ in range(2))
         found.update({record.id: lab.ledger.acquire(record.id, this_process()) is not None for record in lab.ledger.runs()})
 
     monkeypatch.setattr(LocalCompute, "destroy", destroy)
@@ -126,3 +132,33 @@ def test_a_run_that_is_cancelled_while_it_waits_for_its_turn_had_not_begun(lab: 
 
     assert reaper.cancel(lab.ledger, child, lab.find) == f"{child.name} had not begun: cleaned up"
     assert lab.ledger.find(child.id).status == "cancelled"
+
+
+def test_who_goes_on_with_a_run_waits_for_whoever_is_writing_its_records(lab: Lab, tmp_path: Path) -> None:
+    record = a_run(lab, tmp_path)
+    lease = lab.ledger.acquire(record.id, this_process())
+    assert lease is not None
+    with pytest.raises(InvalidRequest, match="at work"), lab.ledger.held(record, "at work"):
+        pass
+
+    lease.end("failed", "its controller is gone")
+    leaving = threading.Timer(0.5, lease.release)
+    leaving.start()
+    with lab.ledger.held(record, "at work") as taken:
+        assert not leaving.is_alive() or leaving.finished.is_set()
+        assert taken.owner != lease.owner
+
+
+def test_a_run_that_begins_as_it_is_cancelled_is_asked_to_stop(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = a_run(lab, tmp_path)
+    taken: list[Lease | None] = []
+
+    def begins_then(_record: RunRecord) -> bool:
+        taken.append(lab.ledger.acquire(record.id, this_process()))
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lab.ledger, "is_owned", begins_then)
+        assert reaper.cancel(lab.ledger, record, lab.find) == f"{record.name} is being cancelled"
+    assert taken[0] is not None
+    assert taken[0].renew()

@@ -28,8 +28,9 @@ class Slow:
         self._looks -= 1
         return [Machine(id, run, f"machine-{id}", "failed") for id in ("i-1", "i-2")] if self._looks >= 0 else []
 
-    def end(self, machine: Machine) -> None:
+    def end(self, machine: Machine) -> bool:
         self.ended[machine.id] += 1
+        return True
 
     def remove_rest(self, _run: str) -> list[str]:
         return []
@@ -67,3 +68,39 @@ def test_it_is_ended_again_when_it_does_not_go(monkeypatch: pytest.MonkeyPatch) 
     took = time.monotonic() - began
 
     assert 2 <= provider.ended["i-1"] <= 2 + took / 0.1
+
+
+class Late(Slow):
+    """One that knows of its machines only some looks after it had answered that it made them, as Amazon's may."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__(looks)
+        self._there: list[str] = []
+        self._left = {"i-1", "i-2"}
+
+    def machines(self, run: str) -> list[Machine]:
+        self._looks -= 1
+        return [Machine(id, run, f"machine-{id}", "running") for id in sorted(self._left)] if self._looks < 0 else []
+
+    def end(self, machine: Machine) -> bool:
+        if self._looks >= 0:
+            return False
+        self._left.discard(machine.id)
+        return super().end(machine)
+
+
+def test_a_machine_that_its_provider_does_not_know_yet_is_ended_when_it_does() -> None:
+    provider = Late(looks=5)
+
+    of(provider).destroy(HOSTS)
+
+    assert provider.ended == {"i-1": 1, "i-2": 1}
+
+
+def test_machines_that_are_gone_for_good_are_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet, "UNSURE_SECONDS", 0.2)
+    provider = Late(looks=10_000)
+
+    of(provider).destroy(HOSTS)
+
+    assert not provider.ended

@@ -75,7 +75,7 @@ def test_a_batch_that_arrives_while_its_run_is_being_ended_is_not_submitted(logi
     home = Path.home()
     offer(home, silent=0)
     (home / "scheduler/squeue").write_text('#!/bin/sh\n[ ! -e "$HOME/busy" ] || exit 1\n')
-    (home / "scheduler/sleep").write_text("#!/bin/sh\nexec /bin/sleep 0.3\n")
+    (home / "scheduler/sleep").write_text("#!/bin/sh\nexec /bin/sleep 2\n")
     (home / "scheduler/sbatch").write_text('#!/bin/sh\ntouch "$HOME/submitted"\necho 18\n')
     (home / "busy").touch()
     batch = b"".join(whole([file("array.1", b"#!/bin/sh\n")]))
