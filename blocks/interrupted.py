@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from types import FrameType
 
 
 @contextmanager
@@ -15,11 +16,16 @@ def interrupted_later() -> Generator[None]:
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
         yield
         return
-    pressed = threading.Event()
-    signal.signal(signal.SIGINT, lambda _number, _frame: pressed.set())
+    is_pressed = False
+
+    def press(_number: int, _frame: FrameType | None) -> None:
+        nonlocal is_pressed
+        is_pressed = True
+
+    signal.signal(signal.SIGINT, press)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
-        if pressed.is_set():
+        if is_pressed:
             signal.raise_signal(signal.SIGINT)

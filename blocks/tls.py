@@ -6,7 +6,8 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
-from blocks.errors import CommandFailed, InvalidRequest
+from blocks.errors import CommandFailed, InvalidRequest, ResourceError
+from blocks.patience import Unreached
 
 # https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error/
 _NAME = {62, 64}  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
@@ -27,19 +28,21 @@ def trusting(authority_file: str) -> ssl.SSLContext:
         raise InvalidRequest(f"authority_file: {authority_file} has no certificate that can be read ({error})") from error
 
 
-def of_tls(error: BaseException) -> ssl.SSLError | None:
+def _of_openssl(error: BaseException) -> ssl.SSLError | None:
     """What OpenSSL said, if that is behind an error of a library's."""
     return next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
 
 
-def lasting(name: str, setting: str, error: BaseException) -> CommandFailed | None:
-    """The error for a connection that will not be secure however often it is made; None for any other.
+def insecure(
+    name: str, error: BaseException, *, setting: str = "address", trust: str = "in the setting authority_file"
+) -> ResourceError | None:
+    """Why there is no encrypted connection, if that is what an error is about.
 
-    ``name`` is whom it would have led to, ``setting`` what the user calls the address.
+    ``name`` is whom it would have led to, ``setting`` what the user calls its address, and ``trust`` where an authority is named.
     """
-    cause = of_tls(error)
+    cause = _of_openssl(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return _untrusted(name, cause.verify_message, _advice(cause.verify_code, setting))
+        return _untrusted(name, cause.verify_message, _advice(name, cause.verify_code, setting, trust))
     if (words := _mismatch(error)) is not None:
         return _untrusted(name, words, _for_another(setting))
     if cause is not None and cause.reason in _PLAIN:
@@ -47,7 +50,10 @@ def lasting(name: str, setting: str, error: BaseException) -> CommandFailed | No
             f"{name} answers without encryption where its {setting} asks for it; look at the port in the {setting}, and whether "
             "it has to begin with http:// or https://"
         )
-    return None
+    if cause is None:
+        return None
+    reason = cause.reason or "it broke while it was made"
+    return Unreached(f"no encrypted connection to {name} came about ({reason}); please try again, and check the {setting}")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -70,9 +76,9 @@ def _for_another(setting: str) -> str:
     return f"write its host in the {setting} as the certificate does"
 
 
-def _advice(code: int, setting: str) -> str:
+def _advice(name: str, code: int, setting: str, trust: str) -> str:
     if code in _NAME:
         return _for_another(setting)
     if code in _TIME:
-        return "look at the clock of this machine, and tell the people who run it"
-    return "name its authority's certificate in the setting authority_file"
+        return f"look at the clock of this machine, and tell the people of {name}"
+    return f"name its authority's certificate {trust}"

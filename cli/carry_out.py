@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 COMPLETED_WITH_FAILURES = 3
 _DETACH_SECONDS = 120.0
-_STOP_SECONDS = 200.0  # in which what has begun all the same is cancelled; another Ctrl-C does not wait for that
+_STOP_SECONDS = 30.0
+_CANCEL_SECONDS = 200.0  # in which what begins all the same is cancelled; another Ctrl-C does not wait for that
 
 Start = Callable[["list[View]"], Coroutine[Any, Any, "RunResult"]]
 
@@ -154,12 +155,15 @@ def _leave_behind(run_id: str, name: str, as_json: bool) -> None:
             raise
         interrupted = True
     if record is None:
-        record = _stopped(process, ledger, run_id)
+        record = _stopped(process, ledger, run_id, _CANCEL_SECONDS if interrupted else _STOP_SECONDS)
         if record is None and interrupted:
             raise KeyboardInterrupt
         if record is None:
             raise ChimineyError(f"the run has not begun after {_DETACH_SECONDS:.0f} seconds and was stopped; its log is {log}")
-        typer.echo(f"It had just begun; 'chiminey cancel {record.name}' makes sure that it ends.", err=True)
+        onward = (
+            "and is cancelled." if record.status == "cancelled" else f"'chiminey cancel {record.name}' makes sure that it ends."
+        )
+        typer.echo(f"It had just begun; {onward}", err=True)
     if as_json:
         answer.give({"run_id": record.id, "name": record.name, "state": record.status})
     else:
@@ -168,11 +172,11 @@ def _leave_behind(run_id: str, name: str, as_json: bool) -> None:
         raise typer.Exit(RunCancelled.exit_code)
 
 
-def _stopped(process: subprocess.Popen[bytes], ledger: Ledger, run_id: str) -> RunRecord | None:
+def _stopped(process: subprocess.Popen[bytes], ledger: Ledger, run_id: str, seconds: float) -> RunRecord | None:
     """End what was left behind, which a Ctrl-C in this terminal does not reach; gives the run if it has begun all the same."""
     process.send_signal(signal.SIGINT)
     with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-        process.wait(_STOP_SECONDS)
+        process.wait(seconds)
     if ledger.run(run_id) is None:
         process.kill()
         process.wait()

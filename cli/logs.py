@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flows.ledger import Ledger, PayloadTask, RunRecord
 
 _PAUSE = 0.5
+_LONGEST_PAUSE = 10.0  # seconds
 
 
 def logs(
@@ -91,16 +92,20 @@ def _live(ledger: Ledger, record: RunRecord, task: PayloadTask, follow: bool, st
     """From the host, as it is printed; a task that is still on its way there is waited for, where it is to be followed."""
     from blocks.errors import CommandFailed
 
+    pause = _PAUSE
     while True:
         try:
             return _tail(ledger, record, task, follow, stream)
-        except CommandFailed:  # it is not there yet, or it has ended meanwhile, and its folder is gone
-            task = next(each for each in ledger.tasks(record.id) if each.id == task.id)
-        if task.status != "running" or ledger.find(record.id).status != "running":
+        except CommandFailed as error:  # it is not there yet, or it has ended meanwhile, and its folder is gone
+            words = str(error)
+        task = next(each for each in ledger.tasks(record.id) if each.id == task.id)
+        if task.is_over or ledger.find(record.id).status != "running":
             return _kept(record, task)
         if not follow:
-            raise InvalidRequest(f"task {task.id} is just being sent to its host; add --follow to wait for it")
-        time.sleep(_PAUSE)
+            raise InvalidRequest(f"task {task.id} is on its way to its host; add --follow to wait for it ({words})")
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+        task = _find(ledger, record, task.id, follow)
 
 
 def _tail(ledger: Ledger, record: RunRecord, task: PayloadTask, follow: bool, stream: str) -> None:

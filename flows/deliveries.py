@@ -34,10 +34,11 @@ class Deliveries:
                 self._under_way -= 1
                 self._changed.notify_all()
 
-    def end(self, seconds: float) -> None:
-        """Let none begin, and wait for those under way, but not longer than so many seconds: a host may hang."""
+    def end(self, seconds: float) -> bool:
+        """Let none begin, and wait for those under way, but not longer than so many seconds; whether none is left."""
         countdown = Countdown(seconds)
         with self._changed:
             self._are_over = True
             while self._under_way and (left := countdown.left):
                 self._changed.wait(min(_LOOK, left))
+            return not self._under_way

@@ -65,7 +65,7 @@ async def resume(connector: SmartConnector, record: RunRecord, views: Sequence[V
 
 async def begin(proposal: Proposal, record: RunRecord, views: Sequence[View]) -> RunResult:
     """Do what was asked for as this run of the ledger, unless it is cancelled first."""
-    return await _start(proposal.connector, parameters(proposal), CalledRun(record.id, record.ended), views)
+    return await _start(proposal.connector, parameters(proposal), CalledRun.of(record), views)
 
 
 async def _start(connector: SmartConnector, chosen: dict[str, Any], called: CalledRun, views: Sequence[View]) -> RunResult:
@@ -155,7 +155,7 @@ def _was_cancelled_meanwhile(record: RunRecord, flow_run: FlowRun) -> bool:
     if record.status != "cancelled":
         return False
     if (called := given_run.get()) is not None:
-        return record.ended != called.ended
+        return not called.owner and record.ended != called.ended
     if record.flow_run or flow_run.created is None:
         return False
     return record.ended is not None and flow_run.created.timestamp() < record.ended

@@ -24,6 +24,7 @@ from prefect.states import Cancelled, Completed
 
 from blocks.errors import RunCancelled
 from flows.interrupt import too_late_when
+from flows.ledger import RunRecord
 from flows.result import RunResult
 from flows.view import View
 
@@ -40,11 +41,18 @@ class CalledRun:
     """The run that a flow is called as.
 
     Attributes:
-        ended: when it had ended when it was called: a cancel that came since is meant for the call. None: it had not.
+        ended: when it had ended when it was called; None: it had not.
+        owner: who had it in hand then, if anybody: a cancel that is seen later was meant for them, and any other for the call.
     """
 
     id: str
     ended: float | None = None
+    owner: str | None = None
+
+    @classmethod
+    def of(cls, record: RunRecord) -> CalledRun:
+        """A run of the ledger, as its record has it."""
+        return cls(record.id, record.ended, record.owner)
 
 
 given_views: ContextVar[Sequence[View]] = ContextVar("views", default=())

@@ -43,17 +43,24 @@ class Interrupt:
             self._is_raised = False
 
 
+def is_pressed() -> bool:
+    """Whether the first one was heard by whoever hears it now."""
+    handler = signal.getsignal(signal.SIGINT)
+    return isinstance(handler, Interrupt) and handler.is_heard
+
+
 @contextmanager
 def too_late_when(is_over: Callable[[], bool]) -> Generator[None]:
     """Pass over the first one that comes when all is over, so that what came of it is told; a second is as anywhere else."""
-    handler, passed_over = signal.getsignal(signal.SIGINT), threading.Event()
+    handler, has_passed = signal.getsignal(signal.SIGINT), False
     if not callable(handler) or threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def pass_over(number: int, frame: FrameType | None) -> None:
-        if is_over() and not passed_over.is_set():
-            passed_over.set()
+        nonlocal has_passed
+        if is_over() and not has_passed:
+            has_passed = True
         else:
             handler(number, frame)
 
@@ -61,7 +68,7 @@ def too_late_when(is_over: Callable[[], bool]) -> Generator[None]:
     try:
         yield
     finally:
-        passed_over.set()  # another call in the same loop may go on with this handler below its own
+        has_passed = True  # another call in the same loop may go on with this handler below its own
         if signal.getsignal(signal.SIGINT) is pass_over:
             signal.signal(signal.SIGINT, handler)
 

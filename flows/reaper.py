@@ -89,6 +89,8 @@ def _end_run(ledger: Ledger, lease: Lease, record: RunRecord, find: Find, ending
         def session(host: Host) -> HostSession:
             return sessions.setdefault(host.id, compute.open(host, record.id))
 
+        if not ledger.hosts(record.id):  # whoever is just about to begin it sees that at once
+            _write_ending(lease, record, ending, message)
         troubles = release(ledger, lease, compute, session)
         _write_ending(lease, record, ending, message)
         if record.status == "running":

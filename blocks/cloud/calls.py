@@ -12,9 +12,10 @@ from libcloud.common.types import InvalidCredsError, LibcloudError, MalformedRes
 
 from blocks.errors import AuthenticationRefused, InvalidRequest, Refused, ResourceError, Unreachable
 from blocks.patience import Patience, Unreached
-from blocks.tls import lasting
+from blocks.tls import insecure
 
 TIMEOUT = 30.0  # seconds of one request
+_TRUST = "in the setting authority_file, where the credentials have it, or as one that this machine trusts"
 _PASSING = re.compile(r"RequestLimitExceeded|Throttl")  # EC2 says so with other codes too
 _LASTING = re.compile(r"Insufficient\w*Capacity|InsufficientFreeAddresses")  # what EC2 says with the code of a server's fault
 _EXPIRED = re.compile(r"RequestExpired|ExpiredToken")  # of credentials that hold for some hours; with status 400
@@ -92,16 +93,19 @@ def _sentence(error: Exception, provider: str) -> Exception:  # noqa: PLR0911 --
         case MalformedResponseError():
             return Unreachable(f"{provider} gave an answer that can't be understood; check the address of its API")
         case requests.exceptions.SSLError():
-            broke = f"no encrypted connection to {provider} came about; please try again, and check the address of its API"
-            return lasting(provider, "address", error) or Unreachable(broke)
+            return insecure(provider, error, trust=_TRUST) or _unreached(provider)
         case requests.exceptions.Timeout():
             return Unreachable(f"{provider} did not answer in {TIMEOUT:g} s")
         case requests.exceptions.RequestException() | OSError():
-            return Unreached(f"{provider} can't be reached; check the address of its API, and the network")
+            return _unreached(provider)
         case LibcloudError():
             return Refused(f"{provider}: {said(error)}")
         case _:
             return error  # our own mistake, or libcloud's
+
+
+def _unreached(provider: str) -> Unreached:
+    return Unreached(f"{provider} can't be reached; check the address of its API, and the network")
 
 
 def _of_answer(code: int, words: str, provider: str) -> ResourceError:

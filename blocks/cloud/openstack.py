@@ -20,8 +20,8 @@ from blocks.cloud.openstack_network import addresses, neutron, tag
 from blocks.cloud.provider import MachineOrder, Provider, Quota
 from blocks.errors import InvalidRequest, Refused
 
-PLACING_LIMIT = 60.0  # seconds in which the scheduler of a busy cloud has found a place
-PLACING_SECONDS = 0.25  # between two looks whether it has
+PLACING_LIMIT = 10.0  # seconds: a cancel in the Prefect UI leaves thirty, and a machine that stays costs more than its port
+PLACING_SECONDS = 0.25  # until the second look at whether a place is chosen; later ones are rarer
 _STATES: dict[str, MachineState] = {
     "running": "running",
     "pending": "coming",
@@ -161,12 +161,13 @@ class OpenStackProvider(Provider):
 
         It deletes one without a place at once, beside whoever is making it, and then a port may be left that nobody deletes.
         """
-        deadline = time.monotonic() + PLACING_LIMIT
+        deadline, pause = time.monotonic() + PLACING_LIMIT, PLACING_SECONDS
         while (node := self._account.ask("ex_get_node_details", machine.id)) is not None:
             is_coming = _STATES.get(str(node.state)) == "coming"
             if node.extra["hostId"] or not is_coming or time.monotonic() > deadline:
                 return
-            time.sleep(PLACING_SECONDS)
+            time.sleep(pause)
+            pause *= 1.5
 
     def _remove(self, left: list[str], name: str, act: Callable[[], Any]) -> None:
         """Remove a thing; one that is still in use is noted, and one that is gone is as it should be."""

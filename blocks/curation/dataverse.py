@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, MutableMapping
+import re
+from collections.abc import Generator, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
@@ -15,12 +17,17 @@ from blocks.curation.experiment import Experiment
 from blocks.curation.http import document
 from blocks.curation.upload import Upload
 from blocks.curation.wrapping import length, wrapped
-from blocks.errors import AuthenticationRefused, CommandFailed, NotFound
+from blocks.errors import AuthenticationRefused, CommandFailed, NotFound, Unreachable
 
 _ZIP = "application/zip"
 _WRAPPING = "wrapping.zip"  # the name of the outer one of two zips
 _LATEST = 20  # datasets of a collection that may be the one whose making was not heard of
 _DATASET = "/api/datasets/:persistentId"
+_UNKNOWN_METHOD = 405
+# Of AbstractApiBean.java, AddReplaceFileHelper.java and CreateNewDataFilesCommand.java, and Bundle.properties
+_IS_LOCKED = re.compile(r"dataset lock|Failed to add file to dataset")
+_TAKES_NO_FILES = "HTTP is not available for this installation"
+_LIMITS_ZIPS = "files in the zip archive is over the limit"
 
 
 class Dataverse(DepositResource):
@@ -83,9 +90,11 @@ class Dataverse(DepositResource):
         license = self._license(experiment.license)
         described = dataset(experiment, self.contact, self.subject, license)
         draft = self._api.insist(lambda: self._found(experiment.run) or self._made(described))
-        unknown = experiment.license and license is None
-        words = f"{self.url} does not offer the license {experiment.license}; choose one in the draft"
-        return draft, self._page(draft), [words] if unknown else []
+        return draft, self._page(draft), [] if license is not None else [self._without_license(experiment.license)]
+
+    def _without_license(self, wanted: str) -> str:
+        reason = f"{self.url} does not offer the license {wanted}" if wanted else "no license was given"
+        return f"{reason}; choose one in the draft, which may have been given one that the repository prefers"
 
     def _absence(self, draft: str) -> str:
         return "" if self._is_draft(draft) else f"{self.url} has no dataset {draft}; it is like doi:10.5072/FK2/ABCDEF"
@@ -99,7 +108,8 @@ class Dataverse(DepositResource):
         Raises:
             CommandFailed: it is published.
         """
-        answer = self._api.ask("GET", _DATASET, params={"persistentId": draft}, accept=(404,))
+        absent = (400, 404, *((401, 403) if run else ()))  # 400: it is no such identifier at all; a run's may be another user's
+        answer = self._api.ask("GET", _DATASET, params={"persistentId": draft}, accept=absent)
         version = document(answer)["data"]["latestVersion"] if answer.is_success else None
         if version is None or (run and not _is_of(run, version)):
             return False
@@ -150,7 +160,14 @@ class Dataverse(DepositResource):
     def _remove(self, draft: str, name: str) -> None:
         entry = self._entry(draft, name)
         if entry is not None:
-            self._api.ask("DELETE", f"/api/files/{entry['dataFile']['id']}", repeat=False, accept=(404,))
+            self._delete(entry)
+
+    def _delete(self, entry: Mapping[str, Any]) -> None:
+        place = f"/api/files/{entry['dataFile']['id']}"
+        with self._unlocked():
+            answer = self._api.ask("DELETE", place, repeat=False, accept=(404, 405))
+        if answer.status_code == _UNKNOWN_METHOD:  # before version 5.14
+            raise CommandFailed(f"{self.url} has no way for programs to remove files; remove {entry['label']} there, and repeat")
 
     def _send(self, draft: str, file: DepositFile) -> str:
         is_archive = file.media_type == _ZIP
@@ -164,13 +181,29 @@ class Dataverse(DepositResource):
             return {"file": (name, Upload(size, content), file.media_type)}
 
         about = {"jsonData": json.dumps({"description": _purpose(is_archive), "tabIngest": "false"})}
-        answer = self._data("POST", f"{_DATASET}/add", repeat=False, params={"persistentId": draft}, data=about, files=form)
+        with self._unlocked():
+            answer = self._data("POST", f"{_DATASET}/add", repeat=False, params={"persistentId": draft}, data=about, files=form)
         for entry in answer["files"]:
             if entry["label"] == file.name:
                 return _checksum(entry)
         for entry in answer["files"]:
-            self._api.ask("DELETE", f"/api/files/{entry['dataFile']['id']}", repeat=False, accept=(404,))
+            self._delete(entry)
         raise CommandFailed(f"{self.url} did not unpack the zip that it was sent; ask its people whether they limit the size")
+
+    @contextmanager
+    def _unlocked(self) -> Generator[None]:
+        """Take what it says of a change to a dataset that something else is changing for a fault that passes, and no other."""
+        try:
+            yield
+        except (AuthenticationRefused, CommandFailed, Unreachable) as error:
+            told = str(error)
+            if _IS_LOCKED.search(told):
+                raise Unreachable(f"{self.url} lets nothing change the dataset, as while it is in review: {told}") from error
+            if _TAKES_NO_FILES in told:
+                raise CommandFailed(f"{self.url} takes no files over HTTP, and nothing can be deposited there: {told}") from error
+            if _LIMITS_ZIPS in told:
+                raise CommandFailed(f"{told} (what is sent travels in a zip; ask about its :ZipUploadFilesLimit)") from error
+            raise
 
     def _data(self, method: str, path: str, **asked: Any) -> Any:
         return document(self._api.ask(method, path, **asked))["data"]

@@ -105,6 +105,8 @@ class DepositResource(CurationResource):
     def _sent(self, draft: str, file: DepositFile, say: Say) -> str:
         """The checksum of a file that is sent, if it is not there already: the answer to a first attempt may have been lost."""
         kept = self._kept(draft, file.name)
+        if kept == "":  # it may have arrived, and only not have been declared whole
+            kept = self._arrived(draft, file.name)
         if kept and file.has(kept):
             return kept
         if kept is not None:

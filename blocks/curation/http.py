@@ -14,7 +14,7 @@ from pydantic import AfterValidator
 
 from blocks.errors import AuthenticationRefused, CommandFailed, NotFound, ResourceError, Unreachable
 from blocks.patience import Patience, Unreached
-from blocks.tls import lasting, trusting
+from blocks.tls import insecure, trusting
 
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)  # seconds without a byte
 _DIGESTION = httpx.Timeout(60.0, connect=10.0, read=1800.0)  # the same where it first stores, unpacks and sums what it was sent
@@ -145,8 +145,8 @@ class Repository:
             words = _without(self._secrets, str(error))
             raise CommandFailed(f"{self.name} can't be asked for {method} {path} ({words})") from None  # it has all that was sent
         except httpx.TransportError as error:
-            if (mistake := lasting(self.name, "address", error)) is not None:
-                raise mistake from error
+            if (fault := insecure(self.name, error)) is not None:
+                raise fault from error
             words = _without(self._secrets, str(error))
             raise self._fault(Unreachable, error, f"{self.name} can't be reached ({words})") from error
         self._has_answered = True

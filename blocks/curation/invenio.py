@@ -40,6 +40,7 @@ class InvenioRDM(DepositResource):
 
     def check(self) -> list[str]:
         """Make an empty draft, and throw it away."""
+        self._api.ask("GET", "/api/user/records", params={"size": 1})  # some answer who may not write with words about cookies
         draft = document(self._api.ask("POST", "/api/records", repeat=False, json={"files": {"enabled": True}, "metadata": {}}))
         self._api.ask("DELETE", f"/api/records/{draft['id']}/draft", accept=(404,))
         return [f"{self.describe()} accepts the token, and drafts can be made there."]
@@ -82,6 +83,8 @@ class InvenioRDM(DepositResource):
             raise NotFound(f"{self.describe()} has no draft {into} that the token may change; look at its address there")
         if draft["is_published"]:
             raise self._published(into)
+        if not draft["files"]["enabled"]:
+            raise self._without_files(into)
         return draft
 
     def _known(self, run: str, known: Mapping[str, str]) -> dict[str, Any] | None:
@@ -104,12 +107,15 @@ class InvenioRDM(DepositResource):
     def _published(self, number: str) -> CommandFailed:
         return CommandFailed(f"the deposit is published already, in {self.describe()} as {number}, and stays as it is")
 
+    def _without_files(self, number: str) -> CommandFailed:
+        return CommandFailed(f"the draft {number} of {self.describe()} is marked as metadata only; allow files there, and repeat")
+
     def _is_of(self, run: str, found: Mapping[str, Any], place: str) -> bool:
         """Whether a draft, or a record, is a run's: its version, which people change, or its files say so."""
         if found["metadata"].get("version") == run:
             return True
         answer = self._api.ask("GET", f"{place}/files", accept=(403, 404))
-        return answer.is_success and any(entry["key"] == archive_name(run) for entry in document(answer)["entries"])
+        return answer.is_success and any(entry["key"] == archive_name(run) for entry in document(answer).get("entries", ()))
 
     def _found_or_made(self, run: str, described: Mapping[str, Any], known: MutableMapping[str, str]) -> dict[str, Any]:
         """The draft of a run. It is made only where none is found, in case that the answer to an earlier request was lost."""
@@ -136,8 +142,10 @@ class InvenioRDM(DepositResource):
         return document(answer) if answer.is_success else None
 
     def _kept(self, draft: str, name: str) -> str | None:
-        entries = document(self._api.ask("GET", f"{_place(draft)}/files", repeat=False))["entries"]
-        for entry in entries:
+        listing = document(self._api.ask("GET", f"{_place(draft)}/files", repeat=False))
+        if not listing["enabled"]:
+            raise self._without_files(draft)
+        for entry in listing["entries"]:
             if entry["key"] == name:
                 return entry["checksum"] if entry["status"] == "completed" else ""
         return None

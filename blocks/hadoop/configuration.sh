@@ -19,7 +19,9 @@ property() { # NAME VALUE
 configure() { # FOLDER TAGS: a copy of the site's configuration in which the properties of the resource and the tags stand last
     # An application that is killed leaves its staging folder; so it is in the run's, while the history stays where it is.
     staging=$(value mapred yarn.app.mapreduce.am.staging-dir /tmp/hadoop-yarn/staging)
+    staging=$(value yarn yarn.app.mapreduce.am.staging-dir "$staging") # which Hadoop reads later
     history=$(value mapred mapreduce.jobhistory.intermediate-done-dir "$staging/history/done_intermediate")
+    history=$(value yarn mapreduce.jobhistory.intermediate-done-dir "$history")
     case $history in '${yarn.app.mapreduce.am.staging-dir}'*) history=$staging${history#*\}} ;; esac
     mkdir -p "$1" && chmod 700 "$1" && cp -R -L "$HADOOP_CONF_DIR/." "$1" 2>/dev/null # some of it may be the daemons' alone
     [ -s "$1/core-site.xml" ] || fail "Hadoop's configuration in $HADOOP_CONF_DIR can't be copied"
@@ -64,6 +66,11 @@ configure_spark() { # FOLDER TAGS: the same for Spark
     mkdir -p "$1" && chmod 700 "$1" || fail "Spark's configuration can't be written"
     cp -R -L "$defaults/." "$1" 2>/dev/null
     [ ! -e "$defaults/spark-defaults.conf" ] || [ -e "$1/spark-defaults.conf" ] || fail "Spark's configuration in $defaults can't be copied"
+    if [ -f "$1/spark-env.sh" ]; then # which may say where the site's is
+        chmod u+w "$1/spark-env.sh"
+        here=$(printf "%s" "$HADOOP_CONF_DIR" | sed "s/'/'\\\\''/g")
+        printf "\nexport HADOOP_CONF_DIR='%s' YARN_CONF_DIR='%s'\n" "$here" "$here" >>"$1/spark-env.sh"
+    fi
     chmod u+w "$1/spark-defaults.conf" 2>/dev/null
     {
         echo # what is there may end without one

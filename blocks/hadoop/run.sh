@@ -4,8 +4,10 @@ remove() { # PATH...: from HDFS
     own hdfs dfs -rm -r -f -skipTrash "$@" >/dev/null
 }
 
-hdfs_is_away() { # or takes no changes, as while it starts
-    ! ask hdfs dfs -stat %u / >/dev/null 2>&1 || ask hdfs dfsadmin -safemode get 2>/dev/null | grep -q 'is ON'
+hdfs_is_away() { # or takes no changes, as while it starts; of several name nodes it is enough that one does
+    ask hdfs dfs -stat %u / >/dev/null 2>&1 || return 0
+    case $(ask hdfs dfsadmin -safemode get 2>/dev/null) in *"is OFF"*) return 1 ;; *"is ON"*) return 0 ;; esac
+    return 1
 }
 
 make_folder() { # said: why it can't be made
@@ -50,11 +52,17 @@ end_run() { # FOLDER: nothing of the run is left in YARN or in HDFS, wherever th
 find_hadoop() { # FOLDER: fails unless there is a Hadoop that starts, and is set up for an HDFS
     site "$1"
     version=$(ask hadoop version 2>&1) || fail "Hadoop does not start on this host: $version"
+    ! echo "$version" | grep -q '^Hadoop [012]\.' ||
+        fail "this is $(echo "$version" | grep '^Hadoop '), which can't list applications by their tags; Hadoop 3 is needed"
     filesystem=$(value core fs.defaultFS "")
     [ -n "$filesystem" ] || filesystem=$(ask hdfs getconf -confKey fs.defaultFS 2>/dev/null) # what it includes, or an old name has
     case $filesystem in
-        "" | file:*) fail "Hadoop's configuration in $HADOOP_CONF_DIR names no HDFS: it has no fs.defaultFS, or one of files on this host" ;;
+        "" | file:*) fail "Hadoop's configuration in $HADOOP_CONF_DIR names no HDFS: it has no fs.defaultFS, or one of files on this host; where it is elsewhere, set HADOOP_CONF_DIR in ~/.bashrc there" ;;
     esac
+}
+
+told() { # the last words of Java's, without the frames of a trace
+    grep -vE '^[[:space:]]*(at |\.\.\. )' | tail -n 1
 }
 
 check() { # FOLDER: the versions of Hadoop and, if it is there, Spark, the space in HDFS and the state of the queue
@@ -68,10 +76,10 @@ check() { # FOLDER: the versions of Hadoop and, if it is there, Spark, the space
     ask hdfs dfs -df "$base" | tail -n 1
     said=$(applications chiminey-check 2>&1) || case $said in
         *"nrecognized option"*) fail "this Hadoop can't list applications by their tags; Hadoop 3 is needed" ;;
-        *) fail "YARN does not answer: $(echo "$said" | tail -n 1)" ;;
+        *) fail "YARN does not answer: $(echo "$said" | told)" ;;
     esac
     [ -n "$queue" ] || { echo CHOSEN; return; }
-    said=$(ask yarn queue -status "$queue" 2>&1) || fail "YARN's queue $queue can't be used: $(echo "$said" | tail -n 1)"
+    said=$(ask yarn queue -status "$queue" 2>&1) || fail "YARN's queue $queue can't be used: $(echo "$said" | told)"
     state=$(echo "$said" | awk '/^\tState : / { print $3 }')
     [ "$state" = RUNNING ] || fail "YARN's queue $queue takes no applications: it is $state"
     echo "$state"

@@ -71,13 +71,14 @@ site() { # FOLDER: finds Hadoop and logs in; FOLDER is the run's, for the Kerber
     [ -z "${HADOOP_HOME-}" ] || PATH="$HADOOP_HOME/bin:$PATH"
     hadoop=$(command -v hadoop) ||
         fail "there is no hadoop command on this host; set hadoop_home of the resource to the folder that Hadoop is in"
+    [ -n "${JAVA_HOME-}" ] || ! java=$(command -v java) || JAVA_HOME=$(home_of_java "$(readlink -f "$java")")
+    export PATH ${JAVA_HOME:+JAVA_HOME} # without which hadoop does not even tell where it is
     [ -n "${HADOOP_HOME-}" ] || HADOOP_HOME=$(home_of "$(readlink -f "$hadoop")")
     for command in hdfs yarn; do
         command -v "$command" >/dev/null 2>&1 || fail "there is a hadoop command on this host, but no $command: its client is not whole"
     done
-    [ -n "${JAVA_HOME-}" ] || ! java=$(command -v java) || JAVA_HOME=$(home_of_java "$(readlink -f "$java")")
     find_configuration
-    export HADOOP_HOME HADOOP_CONF_DIR PATH ${JAVA_HOME:+JAVA_HOME}
+    export HADOOP_HOME HADOOP_CONF_DIR PATH
     if [ -n "$spark_home" ]; then
         [ -x "$spark_home/bin/spark-submit" ] ||
             fail "there is no $spark_home/bin/spark-submit on this host; set spark_home of the resource to the folder that Spark is in"

@@ -15,6 +15,7 @@ applications() { # TAGS: id, type, state, final state and name of each applicati
             next
         }
         /^Total number of applications/ { told = 1; next }
+        /^[ \t]+(at |\.\.\. )/ { next } # of a trace only the reason is of use
         { words = words "\n" $0 }
         END { if (!told) { print "YARN can not be asked:" substr(words, length(words) - 500) > "/dev/stderr"; exit 1 } }'
 }

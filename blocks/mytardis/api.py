@@ -15,7 +15,7 @@ from blocks.errors import AuthenticationRefused, CommandFailed, Unreachable
 
 Row = dict[str, Any]
 
-PAGE = 1000  # rows asked for at once, tastypie's maximum: for each page the server looks at all that the filters let through
+PAGE = 500  # rows asked for at once: for each page the server looks at all that the filters let through
 _WORDS = {"dataset_file": "datafile", "experimentparameterset": "parameter set", "datasetparameterset": "parameter set"}
 ATTEMPTS = 5  # at making one thing, each after the server was there to say that it does not have it
 

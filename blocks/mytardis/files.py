@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from math import inf
 from typing import Any
 from urllib.parse import quote
 
@@ -17,7 +19,7 @@ from blocks.curation.experiment import CuratedFile
 from blocks.curation.http import Repository
 from blocks.curation.signs import Signs
 from blocks.curation.upload import Upload, with_checksum
-from blocks.errors import AuthenticationRefused, CommandFailed, ResourceError, Unreachable, Unverified
+from blocks.errors import AuthenticationRefused, CommandFailed, NotFound, ResourceError, Unreachable, Unverified
 from blocks.mytardis.api import Row, identifier, is_text, made, rows, text
 from blocks.mytardis.schemas import Schemas
 
@@ -92,7 +94,7 @@ class Sending:
                 remind = max(remind, time.monotonic() + _REMINDER)
             if unsure and time.monotonic() > remind:
                 self._remind(there[path] for path in sorted(unsure) if path not in asked_again)
-                remind = until
+                until, remind = time.monotonic() + VERIFICATION, inf
             if unsure and time.monotonic() > until:
                 raise Unverified(
                     f"{self._server.name} has not looked at {len(unsure)} files in {VERIFICATION:g} s; curate the run again "
@@ -154,15 +156,16 @@ class Sending:
 
     def _remind(self, unseen: Iterable[Row]) -> None:
         """Ask it to look at files, until it can't be asked: a server that lost its queue for a while has forgotten them."""
-        for each in unseen:
-            if not self._verify(each):
-                return
+        with suppress(Unreachable):  # which its lists may say later too
+            for each in unseen:
+                if not self._verify(each):
+                    return
 
     def _verify(self, there: Row) -> bool:
         """Ask it to look at a file; whether it is going to: its queue may be away, and who may only add files may not ask."""
         try:
             self._server.ask("GET", f"dataset_file/{there['id']}/verify/")
-        except (AuthenticationRefused, CommandFailed):
+        except (AuthenticationRefused, CommandFailed, NotFound):
             return False
         return True
 

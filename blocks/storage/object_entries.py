@@ -135,7 +135,7 @@ class RemoteObject(StoredFile):
 
     def _fetched(self) -> Iterator[bytes]:
         """The pieces, some of which are on their way at the same time."""
-        digest = self._store.digest(self._key, self._found.etag)
+        digest = self._store.digest(self._key, self._found)
         coming = deque[Future[bytes]]()
         with Team(_PIECES, _PIECES) as team:
             for offset in range(0, self._found.size, PIECE):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from blocks.errors import CommandFailed, NotFound, ResourceError, Unreachable
 from blocks.patience import Damaged, Unreached
-from blocks.tls import lasting, of_tls
 
 TIMEOUT = 60.0  # seconds without a byte
 CONNECT_TIMEOUT = 10.0  # seconds
@@ -18,6 +17,11 @@ def damaged(key: str) -> Damaged:
     return Damaged(f"{key} was damaged on the way; please try again, and look at the network if that does not help")
 
 
+def changed(key: str) -> CommandFailed:
+    """Content is another than it was a moment ago."""
+    return CommandFailed(f"{key} changed while it was read")
+
+
 def refusal(name: str, key: str, status: int, words: str) -> ResourceError:
     """What an answer's status says that no code of the protocol tells better."""
     told = f" ({words})" if words else ""
@@ -25,7 +29,7 @@ def refusal(name: str, key: str, status: int, words: str) -> ResourceError:
         case 404:
             return NotFound(f"{key} is not there in {name}; please check the path")
         case 412:
-            return CommandFailed(f"{key} changed while it was read")
+            return changed(key)
         case 413 | 507:
             return full(name, words)
         case 401 | 403:
@@ -53,13 +57,3 @@ def unanswered(name: str) -> Unreached:
         f"the connection to {name} broke, or it did not answer in {TIMEOUT:g} s; please try again, and if it never answers, "
         "check the endpoint, such as whether it has to begin with http or https"
     )
-
-
-def insecure(name: str, error: Exception) -> ResourceError | None:
-    """Why there is no encrypted connection, if that is what an error is about."""
-    if (mistake := lasting(name, "endpoint", error)) is not None:
-        return mistake
-    if (cause := of_tls(error)) is None:
-        return None
-    reason = cause.reason or "it broke while it was made"
-    return Unreachable(f"no encrypted connection to {name} came about ({reason}); please try again, and check the endpoint")

@@ -9,11 +9,12 @@ from contextlib import suppress
 from typing import Any
 
 from boto3.s3.transfer import TransferConfig  # pyright: ignore[reportMissingTypeStubs]
+from botocore import exceptions  # pyright: ignore[reportMissingTypeStubs]
 
 from blocks.errors import CommandFailed, NotFound
-from blocks.storage.object_refusals import damaged
+from blocks.storage.object_refusals import changed, damaged
 from blocks.storage.object_s3_client import S3Client, checksum
-from blocks.storage.object_s3_refusals import of_code
+from blocks.storage.object_s3_refusals import is_unknown, of_code
 from blocks.storage.object_store import (
     Digest,
     Fetched,
@@ -44,6 +45,7 @@ class S3Store(ObjectStore):
         self.clock, self.patience = client.clock, client.patience
         self._client = client
         self._bucket = client.bucket
+        self._deletes_singly = False  # for the store has no request for several
 
     def listed(self, prefix: str) -> Iterator[Listed]:
         for page in self._client.pages("list_objects_v2", prefix, Prefix=prefix):
@@ -55,18 +57,23 @@ class S3Store(ObjectStore):
             yield from (_listed(found) for found in page.get("Contents", ()))
 
     def look(self, key: str) -> Fetched:
-        return _fetched(self._client.ask("head_object", key, Key=key), b"")
+        answer = self._client.ask("head_object", key, Key=key)
+        if "ContentLength" not in answer:
+            raise CommandFailed(
+                f"{key}: {self.name} does not tell its size, for it is kept compressed; store it there without Content-Encoding"
+            )
+        return _fetched(answer, b"")
 
     def fetch(self, key: str) -> Fetched:
         def once(boto: Any) -> Fetched:
             answer = boto.get_object(Bucket=self._bucket, Key=key)
             content = answer["Body"].read()
             found = _fetched(answer, content)
-            if "kms" not in answer.get("ServerSideEncryption", ""):  # then the ETag is no checksum of what is read
+            if not _is_encrypted(answer):
                 if not _PARTS.fullmatch(found.etag):
                     compare(key, content, found.etag)
                 elif found.etag != _whole([md5(content)]):
-                    compare_parts(key, content, self.digest(key, found.etag))
+                    compare_parts(key, content, self.digest(key, found))
             return found
 
         return self._client.carry_out(key, once)
@@ -74,27 +81,44 @@ class S3Store(ObjectStore):
     def fetch_range(self, key: str, etag: str, offset: int, size: int) -> bytes:
         def once(boto: Any) -> bytes:
             limits = f"bytes={offset}-{offset + size - 1}"
-            content = boto.get_object(Bucket=self._bucket, Key=key, Range=limits, IfMatch=f'"{etag}"')["Body"].read()
+            answer = boto.get_object(Bucket=self._bucket, Key=key, Range=limits)
+            told = _etag(answer)  # some stores pass over If-Match, and some refuse by it what they have
+            if etag and told and told != etag:
+                raise changed(key)
+            content = answer["Body"].read()
             if len(content) != size:
                 raise damaged(key)
             return content
 
         return self._client.carry_out(key, once)
 
-    def digest(self, key: str, etag: str) -> Digest | None:
-        match = _PARTS.fullmatch(etag)
+    def digest(self, key: str, found: Fetched) -> Digest | None:
+        """By the size of the first part, where the store tells it: not all do, and some tell that of the whole object."""
+        match = _PARTS.fullmatch(found.etag)
         if not match:
             return None
-        first = self._client.ask("head_object", key, Key=key, PartNumber=1)
-        if first.get("PartsCount") != int(match[2]) or "kms" in first.get("ServerSideEncryption", ""):
+        count = int(match[2])
+        if count == 1:
+            return Digest(match[1], [found.size], of_text=False, has_such_parts=lambda: self._is_by_content(key))
+        first = self._part(key, 1)
+        size = int(first.get("ContentLength", 0))
+        if first.get("PartsCount") != count or _is_encrypted(first) or not size * (count - 1) < found.size <= size * count:
             return None
-        size, count = int(first["ContentLength"]), int(match[2])
         return Digest(match[1], [size], of_text=False, has_such_parts=lambda: self._are_alike(key, size, count))
 
     def _are_alike(self, key: str, size: int, count: int) -> bool:
         """Whether all parts but the last have this size."""
-        parts = (self._client.ask("head_object", key, Key=key, PartNumber=number) for number in range(2, count))
-        return all(int(part["ContentLength"]) == size for part in parts)
+        return all(int(self._part(key, number).get("ContentLength", 0)) == size for number in range(2, count))
+
+    def _is_by_content(self, key: str) -> bool:
+        return not _is_encrypted(self._client.ask("head_object", key, Key=key))
+
+    def _part(self, key: str, number: int) -> dict[str, Any]:
+        """What is told of a part; nothing by a store that tells of none."""
+        try:
+            return self._client.ask("head_object", key, Key=key, PartNumber=number)
+        except (CommandFailed, NotFound):
+            return {}
 
     def put(self, key: str, content: bytes, metadata: Mapping[str, str]) -> None:
         self._client.ask("put_object", key, Key=key, Body=content, Metadata=dict(metadata), ContentMD5=checksum(content))
@@ -163,16 +187,23 @@ class S3Store(ObjectStore):
             self._client.ask("copy_object", source.key, Key=target, CopySource=origin)
 
     def delete(self, objects: Sequence[Listed]) -> None:
-        together = [{"Key": found.key} for found in objects if found.key.isprintable()]
-        if together:
-            self._client.carry_out(together[0]["Key"], lambda boto: self._delete_together(boto, together))
-        for found in objects:
-            if not found.key.isprintable():  # XML can't hold some of these
-                with suppress(NotFound):
-                    self._client.ask("delete_object", found.key, Key=found.key)
+        keys = {found.key for found in objects}
+        printable = {key for key in keys if key.isprintable()}  # XML can't hold some of the others
+        together = printable if len(printable) > 1 else set[str]()
+        if together and not self._deletes_singly:
+            self._client.carry_out(min(together), lambda boto: self._delete_together(boto, sorted(together)))
+        for key in keys if self._deletes_singly else keys - together:
+            with suppress(NotFound):
+                self._client.ask("delete_object", key, Key=key)
 
-    def _delete_together(self, boto: Any, keys: list[dict[str, str]]) -> None:
-        answer = boto.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
+    def _delete_together(self, boto: Any, keys: Sequence[str]) -> None:
+        try:
+            answer = boto.delete_objects(Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True})
+        except exceptions.ClientError as error:
+            if not is_unknown(error):
+                raise
+            self._deletes_singly = True
+            return
         for error in answer.get("Errors", ()):
             if error.get("Code") != "NoSuchKey":
                 raise of_code(self.name, self._bucket, error["Key"], error.get("Code", ""), error.get("Message", ""), 0)
@@ -185,10 +216,19 @@ def _listed(found: Mapping[str, Any]) -> Listed:
     return Listed(found["Key"], int(found["Size"]), found["LastModified"].timestamp())
 
 
+def _etag(answer: Mapping[str, Any]) -> str:
+    return str(answer.get("ETag", "")).strip('"')
+
+
+def _is_encrypted(answer: Mapping[str, Any]) -> bool:
+    """Whether the ETag is no checksum of what is read."""
+    return "kms" in answer.get("ServerSideEncryption", "")
+
+
 def _fetched(answer: Mapping[str, Any], content: bytes) -> Fetched:
-    etag = str(answer.get("ETag", "")).strip('"')
     metadata = {name.lower(): text for name, text in answer.get("Metadata", {}).items()}  # some servers write Mode for mode
-    return Fetched(int(answer["ContentLength"]), answer["LastModified"].timestamp(), etag, metadata, content)
+    size = int(answer.get("ContentLength", len(content)))  # what is kept compressed has none
+    return Fetched(size, answer["LastModified"].timestamp(), _etag(answer), metadata, content)
 
 
 def _whole(parts: Sequence[bytes]) -> str:

@@ -10,13 +10,15 @@ from typing import Any, cast
 from botocore import exceptions  # pyright: ignore[reportMissingTypeStubs]
 
 from blocks.errors import AuthenticationRefused, CommandFailed, ResourceError, Unreachable
-from blocks.storage.object_refusals import damaged, full, insecure, refusal, unanswered, unreached
+from blocks.storage.object_refusals import damaged, full, refusal, unanswered, unreached
+from blocks.tls import insecure
 
 _WRONG_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthFailure", "InvalidSecurity")
 _FULL = ("QuotaExceeded", "InsufficientCapacity", "InsufficientStorage", "XMinioStorageFull")
 _DAMAGED = ("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody")
 _BUSY = ("SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "OperationAborted", "Throttling", "RequestLimit")
 _ELSEWHERE = ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
+_NOT_OFFERED = {405, 501}
 _REDIRECTED = {301, 302, 307, 308}
 
 
@@ -38,7 +40,7 @@ def sentence(error: Exception, name: str, bucket: str, key: str) -> ResourceErro
                 f"there is no profile {profile} of Amazon's tools on this machine; check AWS_PROFILE, or ~/.aws/credentials"
             )
         case exceptions.SSLError():
-            return insecure(name, error) or unreached(name)
+            return insecure(name, error, setting="endpoint") or unreached(name)
         case exceptions.EndpointConnectionError() | exceptions.ConnectTimeoutError() | exceptions.ProxyConnectionError():
             return unreached(name)
         case exceptions.ResponseStreamingError() | exceptions.IncompleteReadError():
@@ -54,7 +56,8 @@ def of_code(name: str, bucket: str, key: str, code: str, words: str, status: int
     if code == "NoSuchBucket":
         return CommandFailed(f"there is no bucket {bucket} in {name}; check its name, or make it first")
     if code.startswith(_WRONG_KEYS):
-        return AuthenticationRefused(f"{name} does not accept the access key with its secret ({code}); check them")
+        hint = f", and the region: {words}" if "egion" in words else ""
+        return AuthenticationRefused(f"{name} does not accept the access key with its secret ({code}); check them{hint}")
     if code == "ExpiredToken":
         return AuthenticationRefused(f"the session token for {name} has expired; make a new one, and give it with its keys")
     if code == "RequestTimeTooSkewed":
@@ -77,6 +80,13 @@ def of_code(name: str, bucket: str, key: str, code: str, words: str, status: int
     if code == "AccessDenied":  # of one of several keys, which has no status
         status = 403
     return refusal(name, key, status, words if words != code else "")
+
+
+def is_unknown(error: exceptions.ClientError) -> bool:
+    """Whether the store has no such request."""
+    told: dict[str, Any] = cast(Any, error).response
+    status = told.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status in _NOT_OFFERED or told.get("Error", {}).get("Code") in ("NotImplemented", "InvalidArgument")
 
 
 def cut_off(name: str) -> Unreachable:

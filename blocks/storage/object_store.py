@@ -103,7 +103,7 @@ class ObjectStore(ABC):
         """Some of the content, if the object is still the one that was looked at."""
 
     @abstractmethod
-    def digest(self, key: str, etag: str) -> Digest | None:
+    def digest(self, key: str, found: Fetched) -> Digest | None:
         """What finds out whether the content of a large object came whole; None where the store does not tell enough."""
 
     @abstractmethod

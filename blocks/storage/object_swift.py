@@ -58,7 +58,7 @@ class SwiftStore(ObjectStore):
             etag = answer.headers["etag"].strip('"')
             if _SEGMENTED in answer.headers:
                 if etag != md5(md5(answer.content).hex().encode()).hex():
-                    compare_parts(key, answer.content, self.digest(key, etag))
+                    compare_parts(key, answer.content, self.digest(key, _fetched(answer)))
             elif _LISTED not in answer.headers:  # whose segments nothing names
                 compare(key, answer.content, etag)
 
@@ -72,11 +72,11 @@ class SwiftStore(ObjectStore):
         limits = {"Range": f"bytes={offset}-{offset + size - 1}", "If-Match": f'"{etag}"'}
         return self._client.ask("GET", self._container, key, headers=limits, check=check).content
 
-    def digest(self, key: str, etag: str) -> Digest | None:
+    def digest(self, key: str, found: Fetched) -> Digest | None:
         segments = self._manifest(key)
         if segments is None or any(_NO_DIGEST & segment.keys() for segment in segments):
             return None
-        return Digest(etag, [int(segment["bytes"]) for segment in segments], of_text=True)
+        return Digest(found.etag, [int(segment["bytes"]) for segment in segments], of_text=True)
 
     def put(self, key: str, content: bytes, metadata: Mapping[str, str]) -> None:
         self._put(self._container, key, content, _headers(metadata))

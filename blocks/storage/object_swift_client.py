@@ -18,9 +18,9 @@ from blocks.cloud.openstack_login import OpenStackLogin
 from blocks.errors import AuthenticationRefused, CommandFailed
 from blocks.patience import Patience
 from blocks.storage.object_clock import Clock
-from blocks.storage.object_refusals import CONNECT_TIMEOUT, TIMEOUT, damaged, insecure, refusal, unanswered, unreached
+from blocks.storage.object_refusals import CONNECT_TIMEOUT, TIMEOUT, damaged, refusal, unanswered, unreached
 from blocks.storage.object_store import AT_ONCE
-from blocks.tls import trusting
+from blocks.tls import insecure, trusting
 from blocks.tree import BLOCK
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _DAMAGED, _SERVER_FAULT = 401, 403, 404, 422, 500
@@ -89,7 +89,7 @@ class SwiftClient:
         try:
             answer = self._client.request(method, url, **given)
         except httpx.ConnectError as error:
-            raise (insecure(self.name, error) or unreached(self.name)) from None
+            raise (insecure(self.name, error, setting="endpoint") or unreached(self.name)) from None
         except httpx.ConnectTimeout:
             raise unreached(self.name) from None
         except httpx.TransportError:

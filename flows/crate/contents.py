@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from posixpath import dirname
 
+from blocks.errors import NotFound
 from blocks.storage.resource import StorageResource
 from blocks.tree import file
 from flows.connector_files import FOLDER
@@ -29,7 +31,8 @@ def contents(run: Run, tasks: list[PayloadTask]) -> Checksums:
     kept_whole -= {f"output_{task.iteration}" for task in tasks if task.status == "completed" and _place(task) not in kept}
     for name in run.output_storage.list(run.folder):
         if (name == FOLDER or _ITERATION.fullmatch(name)) and name not in kept_whole:
-            files = _read(run, name) | files
+            with suppress(NotFound):  # some stores list folders of which nothing is left
+                files = _read(run, name) | files
     return files | records(run.output_storage, run.folder)
 
 

@@ -7,7 +7,6 @@ What is about to be done (a batch to be submitted) is written before it is done.
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -24,7 +23,6 @@ from flows.ledger.records import HostRecord, PayloadTask, RunRecord, is_complete
 from flows.ledger.task_keys import TaskKeys
 
 RECENT_RUNS = 3  # of a connector, from which it is learned how long its tasks take
-LEAVING_SECONDS = 30.0  # that a controller which has written how a run ended may still hold its lease
 SHORTEST_TASK = 0.5  # seconds; hosts tell times in whole ones
 
 
@@ -203,16 +201,10 @@ class Ledger:
 
     @contextmanager
     def held(self, record: RunRecord, refusal: str) -> Generator[Lease]:
-        """Be the one controller of a run for a while. Raises InvalidRequest, with the refusal, when another one is alive.
-
-        One that has written already how the run ended is waited for: it only has records to write.
-        """
-        deadline = time.monotonic() + LEAVING_SECONDS
-        while (lease := self.acquire(record.id, this_process())) is None:
-            now = self.run(record.id)
-            if now is None or now.status == "running" or time.monotonic() > deadline:
-                raise InvalidRequest(refusal)
-            time.sleep(0.2)
+        """Be the one controller of a run for a while. Raises InvalidRequest, with the refusal, when another one is alive."""
+        lease = self.acquire(record.id, this_process())
+        if lease is None:
+            raise InvalidRequest(refusal)
         try:
             yield lease
         finally:

@@ -20,7 +20,8 @@ class Destroy(Stage):
         return state.ending is not None and not state.destroyed
 
     def process(self, run: Run, state: RunState) -> None:
-        run.deliveries.end(SETTLE_SECONDS)
+        if not run.deliveries.end(SETTLE_SECONDS):
+            run.say("warning", f"files were still being sent to a host; what comes of that stays there, in a folder {run.id}")
         if not run.machines.settled(SETTLE_SECONDS):
             run.say("warning", "a machine was still being asked for; if it comes, 'chiminey reap' will remove it")
         for trouble in release(run.ledger, run.lease, run.compute, run.session, outputs_wait=state.outputs_wait):

@@ -21,6 +21,7 @@ from prefect.states import Cancelling
 
 from blocks.errors import InvalidRequest, LeaseLost, RunCancelled, RunFailed
 from flows.deployment_parameters import deployment_parameters
+from flows.engine import heed_cancel
 from flows.flow import RUN_TAG, TAG
 from flows.flow_call import TELL_AGAIN
 from flows.ledger import RunRecord, is_completed
@@ -80,9 +81,7 @@ class ByWorkers:
         asked_once = secrets.token_hex(8)  # a server that was away may have heard it all the same
 
         def hand_out() -> UUID:
-            now = self._sweep.ledger.run(child.id) or child
-            if now.status == "cancelled" and now.ended != child.ended:
-                raise RunCancelled(now.message)
+            heed_cancel(self._sweep.ledger, child)
             return client.create_flow_run_from_deployment(
                 self._deployment,
                 name=child.name,
@@ -91,7 +90,13 @@ class ByWorkers:
                 idempotency_key=asked_once,
             ).id
 
-        return self._patiently(hand_out, child)
+        flow_run = self._patiently(hand_out, child)
+        try:
+            heed_cancel(self._sweep.ledger, child)
+        except RunCancelled:  # while the server was asked
+            self._patiently(lambda: client.set_flow_run_state(flow_run, Cancelling()), child)
+            raise
+        return flow_run
 
     def _end_of(self, client: SyncPrefectClient, flow_run: UUID, child: RunRecord, view: View) -> State[Any]:
         """How a flow run ended, which a cancel of the sweep ends."""

@@ -88,7 +88,12 @@ async def go_on(connector: SmartConnector, record: RunRecord, views: Sequence[Vi
     """Run the points of a sweep that are missing."""
     request = SweepRequest.model_validate_json(record.request)
     own = {"sweep": request.sweep.model_dump(), "at_once": request.at_once, "by_workers": request.by_workers}
-    return await _start(connector, {**parameters(asked_again(connector, request.run)), **own}, views, CalledRun(record.id))
+    return await _start(
+        connector,
+        {**parameters(asked_again(connector, request.run)), **own},
+        views,
+        CalledRun.of(record),
+    )
 
 
 def requested(connector: SmartConnector, chosen: Mapping[str, Any], home: Path) -> tuple[Proposal, SweepRequest]:
@@ -190,8 +195,10 @@ def _new(ledger: Ledger, connector: SmartConnector, request: SweepRequest, flow_
 
 @contextmanager
 def _controlled(ledger: Ledger, record: RunRecord, connector: SmartConnector, view: View) -> Generator[Sweep]:
-    with ledger.held(record, engine.at_work(record)) as lease, closing(Sweep(record, connector, ledger, lease, view)) as sweep:
-        yield sweep
+    with ledger.held(record, engine.at_work(record)) as lease:
+        engine.heed_cancel(ledger, record)
+        with closing(Sweep(record, connector, ledger, lease, view)) as sweep:
+            yield sweep
 
 
 def _driven(sweep: Sweep, proposal: Proposal, flow_run: str) -> SweepResult:

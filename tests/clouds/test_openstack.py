@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.cloud, pytest.mark.slow]
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHIMINEY_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("blocks.cloud.openstack.PLACING_LIMIT", 240.0)  # however slow this machine is
 
 
 def by_password(site: OpenStack, **changed: Any) -> OpenStackCredentials:

@@ -4,9 +4,10 @@ Where its behaviour is from:
 
 - routes, statuses and the envelope of answers (status, data, message): the Native API page of the guides;
 - a dataset without title, description, subject, author and contact is refused, in the words of Dataverse's issue 8663;
-- a zip is unpacked, one level deep: folders become sanitised labels, names that begin with a dot, and __MACOSX, are dropped,
-  and one of too many files stays as it is, with a warning; a file that is too large is refused: CreateNewDataFilesCommand.java,
+- a zip is unpacked, one level deep: folders become sanitised labels, names that begin with a dot, and __MACOSX, are dropped;
+  one of too many files is refused, by AddReplaceFileHelper.java, and a file that is too large: CreateNewDataFilesCommand.java,
   whose older version reads by Java's ZipInputStream, which takes no descriptor behind a file that is stored;
+- a locked dataset is 403, and 400 when it is seen while a file is added; without HTTP, adding is 503: Datasets.java;
 - what has the name of another file gets a number: IngestUtil.java. The checksum's type is a setting of the installation;
 - a wrong token is 401, an unknown collection or dataset 404, what the user may not do 403: AbstractApiBean.java.
 """
@@ -22,7 +23,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, NotFound, Unauthorized
+from werkzeug.exceptions import (
+    BadRequest,
+    Forbidden,
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    ServiceUnavailable,
+    Unauthorized,
+    abort,
+)
 from werkzeug.formparser import MultiPartParser
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
@@ -31,7 +41,6 @@ from tests.servers.repository import Repository
 
 ALIAS = "lab"
 INVALID = "(Invalid value:edu.harvard.iq.dataverse.DatasetField[ id=null ])"
-ZIP_FILES_LIMIT = 1000
 LICENSES = [
     {"id": 1, "name": "CC0 1.0", "uri": "http://creativecommons.org/publicdomain/zero/1.0", "active": True},
     {"id": 2, "name": "CC BY 4.0", "uri": "http://creativecommons.org/licenses/by/4.0", "active": True},
@@ -47,6 +56,10 @@ class DataverseServer(Repository):
         size_limit: bytes of one file; none unless set.
         may_add: whether the user may add datasets.
         algorithm: of the checksums of files.
+        zip_files_limit: files in a zip that is to be unpacked.
+        locked: how often a change of a dataset is refused because of a lock, by its status.
+        takes_files: whether files may be sent.
+        can_remove: whether files can be removed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,6 +68,9 @@ class DataverseServer(Repository):
         self.size_limit = 0
         self.may_add = True
         self.algorithm = "MD5"
+        self.zip_files_limit = 1000
+        self.locked: list[int] = []
+        self.takes_files = self.can_remove = True
         self._numbers = count(1)
         self._routes = Map([
             Rule("/api/users/:me", methods=["GET"], endpoint=self._me),
@@ -149,12 +165,15 @@ class DataverseServer(Repository):
 
     def _add(self, request: Request) -> Response:
         dataset = self._dataset(request)
+        if not self.takes_files:
+            raise ServiceUnavailable("File upload via HTTP is not available for this installation of Dataverse.")
         number = next(self._numbers)
         body = self.received(request.stream, request.content_length or 0, f"arriving-{number}")
         boundary = request.mimetype_params["boundary"].encode()
         with body.open("rb") as stream:
             form, files = MultiPartParser().parse(stream, boundary, body.stat().st_size)
         body.unlink()
+        self._heed_lock()
         about = json.loads(form["jsonData"])
         if "file" not in files:
             raise BadRequest("Failed to add file to dataset: no file")
@@ -171,8 +190,11 @@ class DataverseServer(Repository):
             return [(name, path)]
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not member.is_dir() and _is_wanted(member.filename)]
-            if len(members) > ZIP_FILES_LIMIT:
-                return [(name, path)]
+            if len(members) > self.zip_files_limit:
+                raise BadRequest(
+                    f"The number of files in the zip archive is over the limit ({self.zip_files_limit}); please upload a zip "
+                    "archive with fewer files, if you want them to be ingested as individual DataFiles."
+                )
             found: list[tuple[str, Path]] = []
             for member in members:
                 target = self.folder / f"unpacked-{next(self._numbers)}"
@@ -198,7 +220,15 @@ class DataverseServer(Repository):
         dataset["files"].append(entry)
         return entry
 
+    def _heed_lock(self) -> None:
+        if self.locked:
+            words = {400: "Failed to add file to dataset.", 403: "Dataset cannot be edited due to dataset lock."}
+            abort(status := self.locked.pop(), words[status])
+
     def _delete(self, _request: Request, number: int) -> Response:
+        if not self.can_remove:
+            raise MethodNotAllowed(["GET"])
+        self._heed_lock()
         for dataset in self.datasets.values():
             kept = [entry for entry in dataset["files"] if entry["dataFile"]["id"] != number]
             if len(kept) < len(dataset["files"]):
@@ -208,6 +238,8 @@ class DataverseServer(Repository):
 
     def _dataset(self, request: Request) -> dict[str, Any]:
         persistent = request.args.get("persistentId", "")
+        if not re.match(r"(doi|hdl|perma):.", persistent):
+            raise BadRequest(f"Bad dataset ID number: {persistent}.")
         if persistent not in self.datasets:
             raise NotFound(f"Dataset with Persistent ID {persistent} not found.")
         return self.datasets[persistent]

@@ -43,6 +43,7 @@ class Invenio(Repository):
         drafts: by their ids: metadata, files, when it was made, whether it is published.
         size_limit: bytes of one file; none unless set.
         may_write: whether the token has the scope for it.
+        without_files: ids of drafts that are metadata only.
         edited: ids of published drafts whose metadata are being edited, which have a draft again; its files are locked.
     """
 
@@ -52,6 +53,7 @@ class Invenio(Repository):
         self.size_limit = 0
         self.may_write = True
         self.edited: set[str] = set()
+        self.without_files: set[str] = set()
         self._is_native = False  # as the request that is being answered asks
         self._numbers = count(1)
         one = "/api/records/<id>"
@@ -78,6 +80,8 @@ class Invenio(Repository):
     def answer(self, request: Request) -> Response:
         try:
             if request.headers.get("Authorization") != f"Bearer {self.token}":
+                if request.method != "GET":  # which its protection against other sites' forms refuses first
+                    raise BadRequest("Referer checking failed - no Referer.")
                 raise Unauthorized("The server could not verify that you are authorized to access the URL requested.")
             if request.method != "GET" and not self.may_write:
                 raise Forbidden("Permission denied.")
@@ -140,7 +144,10 @@ class Invenio(Repository):
         return _json(self._shown(id), 202)
 
     def _files(self, _request: Request, id: str) -> Response:
-        return _json({"enabled": True, "entries": list(self._draft(id)["files"].values()), "order": []})
+        files = self._draft(id)["files"]
+        if id in self.without_files:
+            return _json({"enabled": False})
+        return _json({"enabled": True, "entries": list(files.values()), "order": []})
 
     def _begin(self, request: Request, id: str) -> Response:
         files = self._draft(id)["files"]
@@ -202,7 +209,7 @@ class Invenio(Repository):
             "is_published": draft["is_published"],
             "is_draft": not draft["is_published"],
             "metadata": draft["metadata"],
-            "files": {"enabled": True},
+            "files": {"enabled": id not in self.without_files},
             "links": links,
             "pids": {},
         }

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import HTTPException, NotFound, TooManyRequests
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
@@ -30,6 +30,7 @@ class Repository(ABC):
         calls: the method and path of each request, in order; nothing of a request that was cut.
         cut_after: bytes of a body of more than that, after which the connection is closed; once.
         lose: method and end of the path of a request that is carried out, but whose answer is lost; once.
+        busy: the same of one that is not carried out, for there have been too many; once.
         give_up: the same, where a proxy has lost its patience with it and says so.
         below: the path of its front page, without a slash at its end.
         damage: how many files get another byte in the place of their last one.
@@ -44,6 +45,7 @@ class Repository(ABC):
         self.calls: list[tuple[str, str]] = []
         self.cut_after = 0
         self.lose: tuple[str, str] | None = None
+        self.busy: tuple[str, str] | None = None
         self.give_up: tuple[str, str] | None = None
         self.below = ""
         self.damage = 0
@@ -109,7 +111,7 @@ class Repository(ABC):
         request = Request(environ)
         connection: socket.socket = environ["werkzeug.socket"]
         try:
-            answer = self.answer(request)
+            answer = TooManyRequests().get_response(environ) if self._is_busy(request) else self.answer(request)
         except HTTPException as error:
             answer = error.get_response(environ)
         except Cut:
@@ -124,6 +126,12 @@ class Repository(ABC):
             self.give_up = None
             answer = Response("<html><h1>504 Gateway Time-out</h1></html>", status=504)
         return answer(environ, start_response)
+
+    def _is_busy(self, request: Request) -> bool:
+        if self.busy is None or request.method != self.busy[0] or not request.path.endswith(self.busy[1]):
+            return False
+        self.busy = None
+        return True
 
 
 def _cut(connection: socket.socket) -> None:

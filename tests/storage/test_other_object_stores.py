@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
@@ -12,7 +13,7 @@ from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
 from blocks.credentials import EC2Credentials
-from blocks.errors import CommandFailed, InvalidRequest, NotFound, Unreachable
+from blocks.errors import AuthenticationRefused, CommandFailed, InvalidRequest, NotFound, Unreachable
 from blocks.storage import ObjectStorage, object_s3
 from blocks.storage.object_refusals import refusal
 from blocks.storage.object_swift_client import SwiftClient
@@ -23,6 +24,7 @@ from tests.storage.object_storages import by_s3, by_swift, client, with_settings
 from tests.storage_contract import DAY, Zeros
 
 MEGABYTE = 1 << 20
+Replace = Callable[[str, Callable[..., Any]], None]
 
 
 @pytest.fixture
@@ -257,3 +259,110 @@ def test_short_pages_of_swift_are_not_the_last_ones(swift: Swift, monkeypatch: p
     with pytest.raises(NotFound):
         storage.list("many")
     storage.close()
+
+
+@pytest.fixture
+def odd(
+    swift: Swift, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[ObjectStorage, Callable[[str, Callable[..., Any]], None]]]:
+    """A storage by S3's protocol, and what replaces a request of its store by another, which is given the request."""
+    storage = by_s3(swift)
+    store: Any = storage.object_store(storage.bucket)
+    boto = store._client.boto
+    monkeypatch.setattr(ObjectStorage, "object_store", lambda _self, _bucket: store)
+
+    def replace(operation: str, act: Callable[..., Any]) -> None:
+        monkeypatch.setattr(boto, operation, partial(act, getattr(boto, operation)))
+
+    yield storage, replace
+    storage.close()
+
+
+def refused(operation: str, code: str, status: int, words: str) -> ClientError:
+    told: Any = {"Error": {"Code": code, "Message": words}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(told, operation)
+
+
+@pytest.mark.parametrize("parts", ["told with the size of all", "not told"])
+def test_large_files_are_read_from_stores_that_do_not_tell_of_parts(odd: Any, parts: str) -> None:
+    storage, replace = odd
+    large = Entry("z", "file", 0o644, DAY, 9 * MEGABYTE, Zeros())
+    storage.store("t", [large, file("one-part", bytes(5 * MEGABYTE))])
+
+    def head(theirs: Callable[..., Any], **given: Any) -> Any:
+        number = given.pop("PartNumber", None)
+        if number is None:
+            return theirs(**given)
+        if parts == "not told":
+            raise refused("HeadObject", "NotImplemented", 501, "")
+        return theirs(**given) | {"PartsCount": 2}
+
+    replace("head_object", head)
+    assert {entry.path: sum(map(len, entry.blocks())) for entry in storage.tree("t")} == {
+        "one-part": 5 * MEGABYTE,
+        "z": 9 * MEGABYTE,
+    }
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_told_by_whatever_the_store_says_of_its_content(odd: Any) -> None:
+    storage, _ = odd
+    storage.store("t", [Entry("z", "file", 0o644, DAY, 9 * MEGABYTE, Zeros())])
+    (entry,) = storage.tree("t")
+    client(storage).put_object(Bucket=storage.bucket, Key="some/where/t/z", Body=b"x" * (9 * MEGABYTE))
+    with pytest.raises(CommandFailed, match="t/z changed while it was read"):
+        list(entry.blocks())
+
+
+def test_a_file_of_which_a_store_has_no_etag_is_read(odd: Any) -> None:
+    storage, replace = odd
+    storage.store("t", [Entry("z", "file", 0o644, DAY, 9 * MEGABYTE, Zeros())])
+
+    def without_etag(theirs: Callable[..., Any], **given: Any) -> Any:
+        return {name: value for name, value in theirs(**given).items() if name != "ETag"}
+
+    replace("head_object", without_etag)
+    replace("get_object", without_etag)
+    (entry,) = storage.tree("t")
+    assert sum(map(len, entry.blocks())) == 9 * MEGABYTE
+
+
+@pytest.mark.parametrize(("code", "status"), [("NotImplemented", 501), ("InvalidArgument", 400), ("MethodNotAllowed", 405)])
+def test_a_store_that_deletes_one_object_at_a_time_is_used_so(odd: Any, code: str, status: int) -> None:
+    storage, replace = odd
+    asked: list[str] = []
+
+    def together(_theirs: Callable[..., Any], **_given: Any) -> Any:
+        asked.append(code)
+        raise refused("DeleteObjects", code, status, "POST ?delete is not implemented")
+
+    replace("delete_objects", together)
+    for _ in range(2):
+        storage.store("t", [file("a", b"1"), file("b/c", b"2")])
+        storage.remove("t")
+    assert storage.list("") == []
+    assert asked == [code], "it is asked once"
+    storage.check()
+
+
+def test_a_region_that_is_wrong_is_told_though_the_store_calls_the_keys_wrong(odd: Any) -> None:
+    storage, replace = odd
+    words = "Credential should be scoped to a valid Region, not us-east-1"
+
+    def refuse(_theirs: Callable[..., Any], **_given: Any) -> Any:
+        raise refused("ListObjectsV2", "SignatureDoesNotMatch", 403, words)
+
+    replace("list_objects_v2", refuse)
+    with pytest.raises(AuthenticationRefused, match=f"check them, and the region: {words}"):
+        storage.list("")
+
+
+def test_a_file_that_is_kept_compressed_is_told_as_that(odd: Any) -> None:
+    storage, replace = odd
+    storage.write("x", b"1")
+
+    def without_size(theirs: Callable[..., Any], **given: Any) -> Any:
+        return {name: value for name, value in theirs(**given).items() if name != "ContentLength"}
+
+    replace("head_object", without_size)
+    with pytest.raises(CommandFailed, match=r"does not tell its size, for it is kept compressed; store it .* Content-Encoding"):
+        cast(Any, storage.object_store(storage.bucket)).look("some/where/x")

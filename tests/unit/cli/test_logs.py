@@ -53,6 +53,8 @@ def test_a_task_that_is_on_its_way_to_its_host_is_waited_for(lab: Lab, sent: tup
 def test_without_follow_it_is_told_as_that(lab: Lab, sent: tuple[RunRecord, list[str]]) -> None:
     record, done = sent
     (task,) = lab.ledger.tasks(record.id)
-    with pytest.raises(InvalidRequest, match=r"task 1 is just being sent to its host; add --follow"):
+    with pytest.raises(
+        InvalidRequest, match=r"task 1 is on its way to its host; add --follow to wait for it \(there is no such folder\)"
+    ):
         logs._live(lab.ledger, record, task, follow=False, stream="stdout")
     assert done == ["asked"]

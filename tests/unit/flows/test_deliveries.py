@@ -15,8 +15,7 @@ def test_what_is_under_way_is_waited_for_and_nothing_begins_any_more() -> None:
     deliveries, arrived, seen = Deliveries(), threading.Event(), list[bool]()
 
     def end() -> None:
-        deliveries.end(60)
-        seen.append(arrived.is_set())
+        seen.append(deliveries.end(60) and arrived.is_set())
 
     ending = threading.Thread(target=end)
     with deliveries.one():
@@ -37,6 +36,6 @@ def test_a_host_that_hangs_is_not_waited_for_long() -> None:
     deliveries = Deliveries()
 
     with deliveries.one():
-        deliveries.end(0.1)
+        assert not deliveries.end(0.1)
         with pytest.raises(RunCancelled, match="nothing is sent"), deliveries.one():
             pass

@@ -124,6 +124,11 @@ def test_a_ctrl_c_right_behind_the_beginning_of_a_transaction_leaves_none_open(
         with pytest.raises(KeyboardInterrupt):
             database.select("SELECT count(*) AS number FROM runs")
 
+    if ledger_url.startswith("postgresql"):  # which only warns of the next beginning
+        waiting = "SELECT count(*) AS number FROM pg_stat_activity WHERE state = 'idle in transaction'"
+        other = Database(ledger_url)
+        assert other.select(waiting) == [{"number": 0}]
+        other.close()
     assert database.select("SELECT count(*) AS number FROM runs") == [{"number": 0}]
     database.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from blocks.compute import LocalCompute
 from blocks.errors import InvalidRequest
-from flows import orphans, reaper
+from flows import engine, orphans, reaper
 from flows.abandoned import is_abandoned
 from flows.ledger import Lease, RunRecord
 from flows.ledger.owner import this_process
@@ -135,18 +136,18 @@ def test_a_run_that_is_cancelled_while_it_waits_for_its_turn_had_not_begun(lab: 
 
 
 def test_who_goes_on_with_a_run_waits_for_whoever_is_writing_its_records(lab: Lab, tmp_path: Path) -> None:
-    record = a_run(lab, tmp_path)
+    proposal = lab.request(connector(tmp_path / "c", "true\n"), LocalCompute())
+    record = lab.add(proposal)
     lease = lab.ledger.acquire(record.id, this_process())
     assert lease is not None
-    with pytest.raises(InvalidRequest, match="at work"), lab.ledger.held(record, "at work"):
-        pass
+    began = time.monotonic()
+    with pytest.raises(InvalidRequest, match="being worked on"):
+        lab.drive(record, proposal)
+    assert time.monotonic() - began < engine.LEAVING_SECONDS
 
     lease.end("failed", "its controller is gone")
-    leaving = threading.Timer(0.5, lease.release)
-    leaving.start()
-    with lab.ledger.held(record, "at work") as taken:
-        assert not leaving.is_alive() or leaving.finished.is_set()
-        assert taken.owner != lease.owner
+    threading.Timer(0.5, lease.release).start()
+    assert lab.drive(record, proposal).state == "completed"
 
 
 def test_a_run_that_begins_as_it_is_cancelled_is_asked_to_stop(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

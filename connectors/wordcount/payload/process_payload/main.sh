@@ -9,7 +9,8 @@ if [ -n "$hidden" ]; then
 fi
 
 jar() { # FOLDER NAME: where distributions have it
-    for found in "$home/share/hadoop/$1/$2"-[0-9]*.jar "$home/../hadoop-mapreduce/$2"*.jar "$home/lib/$2"*.jar; do
+    for found in "$home/share/hadoop/$1/$2"-[0-9]*.jar "$home/../hadoop-mapreduce/$2"*.jar "$home/tools/lib/$2"*.jar \
+        "$home/lib/$2"*.jar "$home/$2"*.jar; do
         case ${found##*/} in *-sources.jar | *-test*.jar) continue ;; esac
         if [ -e "$found" ]; then echo "$found"; return; fi
     done

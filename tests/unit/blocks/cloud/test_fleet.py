@@ -22,10 +22,12 @@ class Slow:
 
     def __init__(self, looks: int) -> None:
         self.ended: Counter[str] = Counter()
+        self.looked = 0
         self._looks = looks
 
     def machines(self, run: str) -> list[Machine]:
         self._looks -= 1
+        self.looked += 1
         return [Machine(id, run, f"machine-{id}", "failed") for id in ("i-1", "i-2")] if self._looks >= 0 else []
 
     def end(self, machine: Machine) -> bool:
@@ -80,6 +82,7 @@ class Late(Slow):
 
     def machines(self, run: str) -> list[Machine]:
         self._looks -= 1
+        self.looked += 1
         return [Machine(id, run, f"machine-{id}", "running") for id in sorted(self._left)] if self._looks < 0 else []
 
     def end(self, machine: Machine) -> bool:
@@ -104,3 +107,4 @@ def test_machines_that_are_gone_for_good_are_not_waited_for_long(monkeypatch: py
     of(provider).destroy(HOSTS)
 
     assert not provider.ended
+    assert 1 < provider.looked < 100
