@@ -160,15 +160,15 @@ def _leave_behind(run_id: str, name: str, as_json: bool) -> None:
             raise KeyboardInterrupt
         if record is None:
             raise ChimineyError(f"the run has not begun after {_DETACH_SECONDS:.0f} seconds and was stopped; its log is {log}")
-        onward = (
-            "and is cancelled." if record.status == "cancelled" else f"'chiminey cancel {record.name}' makes sure that it ends."
-        )
-        typer.echo(f"It had just begun; {onward}", err=True)
+        if record.status == "cancelled":
+            typer.echo("It had just begun, and is cancelled.", err=True)
+        else:
+            typer.echo(f"It had just begun; 'chiminey cancel {record.name}' makes sure that it ends.", err=True)
     if as_json:
         answer.give({"run_id": record.id, "name": record.name, "state": record.status})
     else:
         typer.echo(record.name)
-    if interrupted:
+    if interrupted or record.status == "cancelled":
         raise typer.Exit(RunCancelled.exit_code)
 
 

@@ -106,6 +106,8 @@ def _live(ledger: Ledger, record: RunRecord, task: PayloadTask, follow: bool, st
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
         task = _find(ledger, record, task.id, follow)
+        if task.status != "running":
+            return _kept(record, task)
 
 
 def _tail(ledger: Ledger, record: RunRecord, task: PayloadTask, follow: bool, stream: str) -> None:

@@ -17,6 +17,7 @@ from flows.curation.credits import Entities
 from flows.curation.folder import ResultsFolder
 from flows.ledger import CurationRecord, Ledger, RunRecord
 from flows.request import common_request
+from flows.taking_up import let_leave
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def deposit(ledger: Ledger, record: RunRecord, description: str, to: str, into: 
 def _held(ledger: Ledger, record: RunRecord, repository: DepositResource, into: str, told: Experiment, say: Say) -> Publication:
     """Publish it, while nobody else works on the run."""
     refusal = f"{record.name} is being worked on by another process; try again when that has ended"
+    let_leave(ledger, record)
     with ledger.held(record, refusal) as lease, closing(Control(lease)):
         made = repository.publish(told, into, ledger.curations.known(record.id, repository.place), say)
     ledger.curations.write(CurationRecord(record.id, repository.saved_name or repository.describe(), "done", url=made.url))

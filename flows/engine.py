@@ -5,13 +5,12 @@ It needs no Prefect: what executes a stage is given to it. However the run ends,
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 
-from blocks.errors import InvalidRequest, LeaseLost, RunCancelled
+from blocks.errors import InvalidRequest, LeaseLost
 from flows.ending import CarryOut, finish, outcome, recover
-from flows.interrupt import heard, is_pressed
+from flows.interrupt import heard
 from flows.ledger import Lease, Ledger, RunRecord
 from flows.ledger.patience import patiently
 from flows.proposal import Proposal
@@ -20,9 +19,8 @@ from flows.retry import is_exhausted
 from flows.run import Run
 from flows.stages import Stage, stages_with
 from flows.state import RunState
+from flows.taking_up import at_work, heed_cancel, is_in_hand, let_leave
 from flows.view import View
-
-LEAVING_SECONDS = 30.0  # that who has written how a run ended may still hold its lease
 
 
 def validate(proposal: Proposal) -> None:
@@ -111,33 +109,13 @@ def controlled(
     Raises:
         InvalidRequest: another controller is at work on it. RunCancelled: it was cancelled since the record was read.
     """
-    _let_leave(ledger, record)
+    was_in_hand = is_in_hand(ledger, record)
+    let_leave(ledger, record)
     with ledger.held(record, at_work(record)) as lease:
-        heed_cancel(ledger, record)
+        if not was_in_hand:
+            heed_cancel(ledger, record)
         with proposal.held(), in_hand(ledger, record, proposal, lease, view) as run:
             yield run
-
-
-def heed_cancel(ledger: Ledger, record: RunRecord) -> None:
-    """Raise RunCancelled when somebody has cancelled a run, or a sweep, that was in nobody's hands when its record was read."""
-    now = ledger.run(record.id)
-    if now is not None and now.status == "cancelled" and now.ended != record.ended and not record.owner:
-        raise RunCancelled(now.message)
-
-
-def _let_leave(ledger: Ledger, record: RunRecord) -> None:
-    """Wait for whoever has written that a run has ended, and still has its records to write, as the reaper does."""
-    deadline = time.monotonic() + LEAVING_SECONDS
-    while time.monotonic() < deadline and not is_pressed() and ledger.is_owned(record):
-        now = ledger.run(record.id)
-        if now is None or now.status == "running":
-            return
-        time.sleep(0.2)
-
-
-def at_work(record: RunRecord) -> str:
-    """The sentence for who wants to control a run, or a sweep, that another process does."""
-    return f"{record.name} is being worked on by another process; 'chiminey cancel {record.name}' would stop it"
 
 
 @contextmanager

@@ -139,7 +139,7 @@ def _run(connector: SmartConnector, chosen: dict[str, Any]) -> RunResult:
         record = known or _new(ledger, proposal, flow_run)
         views = Views([view, *given_views.get()])
         try:
-            if _was_cancelled_meanwhile(record, flow_run):
+            if was_cancelled_meanwhile(record, flow_run):
                 raise RunCancelled(record.message)
             with engine.controlled(ledger, record, proposal, views) as run, SyncClientContext.get_or_create():
                 result = engine.drive(run, _as_task_run, str(flow_run.id))
@@ -150,12 +150,12 @@ def _run(connector: SmartConnector, chosen: dict[str, Any]) -> RunResult:
         return result
 
 
-def _was_cancelled_meanwhile(record: RunRecord, flow_run: FlowRun) -> bool:
+def was_cancelled_meanwhile(record: RunRecord, flow_run: FlowRun) -> bool:
     """Whether it was cancelled between the call, or what was handed out to workers, and now: one of before is to go on."""
     if record.status != "cancelled":
         return False
     if (called := given_run.get()) is not None:
-        return not called.owner and record.ended != called.ended
+        return not called.was_in_hand and record.ended != called.ended
     if record.flow_run or flow_run.created is None:
         return False
     return record.ended is not None and flow_run.created.timestamp() < record.ended

@@ -12,7 +12,7 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -24,8 +24,9 @@ from prefect.states import Cancelled, Completed
 
 from blocks.errors import RunCancelled
 from flows.interrupt import too_late_when
-from flows.ledger import RunRecord
+from flows.ledger import Ledger, RunRecord
 from flows.result import RunResult
+from flows.taking_up import is_in_hand
 from flows.view import View
 
 TELL_AGAIN = 1  # how often a person waits for a server that does not answer; a worker has Prefect's own patience
@@ -42,17 +43,18 @@ class CalledRun:
 
     Attributes:
         ended: when it had ended when it was called; None: it had not.
-        owner: who had it in hand then, if anybody: a cancel that is seen later was meant for them, and any other for the call.
+        was_in_hand: whether a controller was at work on it then, which a cancel that is seen later may have been meant for.
     """
 
     id: str
     ended: float | None = None
-    owner: str | None = None
+    was_in_hand: bool = False
 
     @classmethod
     def of(cls, record: RunRecord) -> CalledRun:
         """A run of the ledger, as its record has it."""
-        return cls(record.id, record.ended, record.owner)
+        with closing(Ledger()) as ledger:
+            return cls(record.id, record.ended, is_in_hand(ledger, record))
 
 
 given_views: ContextVar[Sequence[View]] = ContextVar("views", default=())

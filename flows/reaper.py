@@ -89,10 +89,12 @@ def _end_run(ledger: Ledger, lease: Lease, record: RunRecord, find: Find, ending
         def session(host: Host) -> HostSession:
             return sessions.setdefault(host.id, compute.open(host, record.id))
 
-        if not ledger.hosts(record.id):  # whoever is just about to begin it sees that at once
+        has_begun = bool(ledger.hosts(record.id))
+        if not has_begun:  # whoever is just about to begin it sees that at once
             _write_ending(lease, record, ending, message)
         troubles = release(ledger, lease, compute, session)
-        _write_ending(lease, record, ending, message)
+        if has_begun:
+            _write_ending(lease, record, ending, message)
         if record.status == "running":
             troubles += belated_records.of_run(ledger, lease, record, find)
     except LeaseLost:

@@ -6,6 +6,7 @@ from collections.abc import Container
 
 from flows.ledger import Ledger, RunRecord, is_completed
 from flows.state import RunState
+from flows.taking_up import let_leave
 
 
 def is_exhausted(ledger: Ledger, record: RunRecord) -> bool:
@@ -31,6 +32,7 @@ def forgive(ledger: Ledger, record: RunRecord) -> int:
         InvalidRequest: a controller is at work on the run.
     """
     refusal = f"{record.name} is still at work; wait for its end, or stop it with: chiminey cancel {record.name}"
+    let_leave(ledger, record)
     with ledger.held(record, refusal) as lease:
         iteration = RunState.model_validate_json(record.state).iteration
         failed = [task for task in ledger.tasks(record.id, iteration) if task.status == "failed"]

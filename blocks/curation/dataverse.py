@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Generator, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -25,7 +24,7 @@ _LATEST = 20  # datasets of a collection that may be the one whose making was no
 _DATASET = "/api/datasets/:persistentId"
 _UNKNOWN_METHOD = 405
 # Of AbstractApiBean.java, AddReplaceFileHelper.java and CreateNewDataFilesCommand.java, and Bundle.properties
-_IS_LOCKED = re.compile(r"dataset lock|Failed to add file to dataset")
+_LOCKED, _NOT_ADDED = "dataset lock", "Failed to add file to dataset"
 _TAKES_NO_FILES = "HTTP is not available for this installation"
 _LIMITS_ZIPS = "files in the zip archive is over the limit"
 
@@ -160,11 +159,11 @@ class Dataverse(DepositResource):
     def _remove(self, draft: str, name: str) -> None:
         entry = self._entry(draft, name)
         if entry is not None:
-            self._delete(entry)
+            self._delete(draft, entry)
 
-    def _delete(self, entry: Mapping[str, Any]) -> None:
+    def _delete(self, draft: str, entry: Mapping[str, Any]) -> None:
         place = f"/api/files/{entry['dataFile']['id']}"
-        with self._unlocked():
+        with self._unlocked(draft):
             answer = self._api.ask("DELETE", place, repeat=False, accept=(404, 405))
         if answer.status_code == _UNKNOWN_METHOD:  # before version 5.14
             raise CommandFailed(f"{self.url} has no way for programs to remove files; remove {entry['label']} there, and repeat")
@@ -181,29 +180,33 @@ class Dataverse(DepositResource):
             return {"file": (name, Upload(size, content), file.media_type)}
 
         about = {"jsonData": json.dumps({"description": _purpose(is_archive), "tabIngest": "false"})}
-        with self._unlocked():
+        with self._unlocked(draft):
             answer = self._data("POST", f"{_DATASET}/add", repeat=False, params={"persistentId": draft}, data=about, files=form)
         for entry in answer["files"]:
             if entry["label"] == file.name:
                 return _checksum(entry)
         for entry in answer["files"]:
-            self._delete(entry)
+            self._delete(draft, entry)
         raise CommandFailed(f"{self.url} did not unpack the zip that it was sent; ask its people whether they limit the size")
 
     @contextmanager
-    def _unlocked(self) -> Generator[None]:
-        """Take what it says of a change to a dataset that something else is changing for a fault that passes, and no other."""
+    def _unlocked(self, draft: str) -> Generator[None]:
+        """Take what it says of a change to a dataset that something else is changing for a fault that passes."""
         try:
             yield
         except (AuthenticationRefused, CommandFailed, Unreachable) as error:
             told = str(error)
-            if _IS_LOCKED.search(told):
+            if _LOCKED in told or (_NOT_ADDED in told and self._is_locked(draft)):
                 raise Unreachable(f"{self.url} lets nothing change the dataset, as while it is in review: {told}") from error
             if _TAKES_NO_FILES in told:
                 raise CommandFailed(f"{self.url} takes no files over HTTP, and nothing can be deposited there: {told}") from error
             if _LIMITS_ZIPS in told:
                 raise CommandFailed(f"{told} (what is sent travels in a zip; ask about its :ZipUploadFilesLimit)") from error
             raise
+
+    def _is_locked(self, draft: str) -> bool:
+        answer = self._api.ask("GET", f"{_DATASET}/locks", repeat=False, params={"persistentId": draft}, accept=(401, 403, 404))
+        return answer.is_success and bool(document(answer)["data"])
 
     def _data(self, method: str, path: str, **asked: Any) -> Any:
         return document(self._api.ask(method, path, **asked))["data"]

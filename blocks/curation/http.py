@@ -145,7 +145,7 @@ class Repository:
             words = _without(self._secrets, str(error))
             raise CommandFailed(f"{self.name} can't be asked for {method} {path} ({words})") from None  # it has all that was sent
         except httpx.TransportError as error:
-            if (fault := insecure(self.name, error)) is not None:
+            if isinstance(error, httpx.ConnectError) and (fault := insecure(self.name, error)) is not None:
                 raise fault from error
             words = _without(self._secrets, str(error))
             raise self._fault(Unreachable, error, f"{self.name} can't be reached ({words})") from error

@@ -61,7 +61,7 @@ find_hadoop() { # FOLDER: fails unless there is a Hadoop that starts, and is set
     esac
 }
 
-told() { # the last words of Java's, without the frames of a trace
+last_words() { # of what Java says, without the frames of a trace
     grep -vE '^[[:space:]]*(at |\.\.\. )' | tail -n 1
 }
 
@@ -76,10 +76,10 @@ check() { # FOLDER: the versions of Hadoop and, if it is there, Spark, the space
     ask hdfs dfs -df "$base" | tail -n 1
     said=$(applications chiminey-check 2>&1) || case $said in
         *"nrecognized option"*) fail "this Hadoop can't list applications by their tags; Hadoop 3 is needed" ;;
-        *) fail "YARN does not answer: $(echo "$said" | told)" ;;
+        *) fail "YARN does not answer: $(echo "$said" | last_words)" ;;
     esac
     [ -n "$queue" ] || { echo CHOSEN; return; }
-    said=$(ask yarn queue -status "$queue" 2>&1) || fail "YARN's queue $queue can't be used: $(echo "$said" | told)"
+    said=$(ask yarn queue -status "$queue" 2>&1) || fail "YARN's queue $queue can't be used: $(echo "$said" | last_words)"
     state=$(echo "$said" | awk '/^\tState : / { print $3 }')
     [ "$state" = RUNNING ] || fail "YARN's queue $queue takes no applications: it is $state"
     echo "$state"

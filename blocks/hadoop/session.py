@@ -46,9 +46,8 @@ class HadoopSession(RunnerSession):
         try:
             hadoop, *spark, space, state = printed.splitlines()
             fields = space.split()
-            used = max(
-                number for number, field in enumerate(fields) if re.fullmatch(r"(\d+|NaN)%", field)
-            )  # viewfs has more behind it
+            parts = [number for number, field in enumerate(fields) if re.fullmatch(r"(\d+|NaN)%", field)]  # NaN: of no space
+            used = max(parts)  # viewfs has more behind it
             return ", ".join([hadoop, *spark]), int(fields[used - 3]), int(fields[used - 1]), state
         except ValueError as error:
             raise CommandFailed(f"{self._transport.name}: Hadoop gave an answer that can't be understood: {printed!r}") from error

@@ -99,7 +99,7 @@ class S3Store(ObjectStore):
             return None
         count = int(match[2])
         if count == 1:
-            return Digest(match[1], [found.size], of_text=False, has_such_parts=lambda: self._is_by_content(key))
+            return Digest(match[1], [found.size], of_text=False, has_such_parts=lambda: self._is_one_part(key))
         first = self._part(key, 1)
         size = int(first.get("ContentLength", 0))
         if first.get("PartsCount") != count or _is_encrypted(first) or not size * (count - 1) < found.size <= size * count:
@@ -110,8 +110,9 @@ class S3Store(ObjectStore):
         """Whether all parts but the last have this size."""
         return all(int(self._part(key, number).get("ContentLength", 0)) == size for number in range(2, count))
 
-    def _is_by_content(self, key: str) -> bool:
-        return not _is_encrypted(self._client.ask("head_object", key, Key=key))
+    def _is_one_part(self, key: str) -> bool:
+        first = self._part(key, 1)
+        return first.get("PartsCount") == 1 and not _is_encrypted(first)
 
     def _part(self, key: str, number: int) -> dict[str, Any]:
         """What is told of a part; nothing by a store that tells of none."""

@@ -10,7 +10,7 @@ from typing import Any, cast
 from botocore import exceptions  # pyright: ignore[reportMissingTypeStubs]
 
 from blocks.errors import AuthenticationRefused, CommandFailed, ResourceError, Unreachable
-from blocks.storage.object_refusals import damaged, full, refusal, unanswered, unreached
+from blocks.storage.object_refusals import changed, damaged, full, refusal, unanswered, unreached
 from blocks.tls import insecure
 
 _WRONG_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthFailure", "InvalidSecurity")
@@ -19,6 +19,7 @@ _DAMAGED = ("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzCont
 _BUSY = ("SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "OperationAborted", "Throttling", "RequestLimit")
 _ELSEWHERE = ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
 _NOT_OFFERED = {405, 501}
+_NO_SUCH_RANGE = 416
 _REDIRECTED = {301, 302, 307, 308}
 
 
@@ -77,6 +78,8 @@ def of_code(name: str, bucket: str, key: str, code: str, words: str, status: int
         )
     if code in {"NoSuchKey", "NoSuchUpload"}:
         status = 404
+    if code == "InvalidRange" or status == _NO_SUCH_RANGE:  # it has become shorter
+        return changed(key)
     if code == "AccessDenied":  # of one of several keys, which has no status
         status = 403
     return refusal(name, key, status, words if words != code else "")

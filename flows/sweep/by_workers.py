@@ -21,13 +21,13 @@ from prefect.states import Cancelling
 
 from blocks.errors import InvalidRequest, LeaseLost, RunCancelled, RunFailed
 from flows.deployment_parameters import deployment_parameters
-from flows.engine import heed_cancel
 from flows.flow import RUN_TAG, TAG
 from flows.flow_call import TELL_AGAIN
 from flows.ledger import RunRecord, is_completed
 from flows.ledger.owner import this_process
 from flows.request import RunRequest
 from flows.sweep.sweep import LEAVE_SECONDS, Sweep
+from flows.taking_up import heed_cancel
 from flows.view import View
 
 ASK_SECONDS = 2.0

@@ -25,7 +25,7 @@ from blocks.errors import InvalidRequest, LeaseLost, ResourceError, RunCancelled
 from flows import cost, engine, sweep_map
 from flows.asked import Asked, asked_again, parameters, proposed, resolved
 from flows.connector import SmartConnector
-from flows.flow import TAG, as_flow, begin, run_id_of
+from flows.flow import TAG, as_flow, begin, run_id_of, was_cancelled_meanwhile
 from flows.flow_call import CalledRun, body, carried_out, given_run, given_views, run_here
 from flows.form import SWEEP_HELP, form_field, signature
 from flows.inputs import texts
@@ -42,6 +42,7 @@ from flows.sweep.outcome import SweepResult, outcome
 from flows.sweep.points import problems, run_request
 from flows.sweep.records import keep_records, keep_records_of_early_end
 from flows.sweep.sweep import Sweep
+from flows.taking_up import at_work, heed_cancel, let_leave
 from flows.view import View, Views
 
 PREFIX = "sweep-"
@@ -88,12 +89,8 @@ async def go_on(connector: SmartConnector, record: RunRecord, views: Sequence[Vi
     """Run the points of a sweep that are missing."""
     request = SweepRequest.model_validate_json(record.request)
     own = {"sweep": request.sweep.model_dump(), "at_once": request.at_once, "by_workers": request.by_workers}
-    return await _start(
-        connector,
-        {**parameters(asked_again(connector, request.run)), **own},
-        views,
-        CalledRun.of(record),
-    )
+    chosen = {**parameters(asked_again(connector, request.run)), **own}
+    return await _start(connector, chosen, views, CalledRun.of(record))
 
 
 def requested(connector: SmartConnector, chosen: Mapping[str, Any], home: Path) -> tuple[Proposal, SweepRequest]:
@@ -174,6 +171,8 @@ def _sweep(connector: SmartConnector, chosen: dict[str, Any]) -> SweepResult:
                 forgive(ledger, failed)
         record = known or _new(ledger, connector, request, flow_run)
         try:
+            if was_cancelled_meanwhile(record, flow_run):
+                raise RunCancelled(record.message)
             with _controlled(ledger, record, connector, Views([view, *given_views.get()])) as sweep, proposal.held():
                 sweep.control.interrupt = interrupt
                 result = _driven(sweep, proposal, str(flow_run.id))
@@ -195,8 +194,9 @@ def _new(ledger: Ledger, connector: SmartConnector, request: SweepRequest, flow_
 
 @contextmanager
 def _controlled(ledger: Ledger, record: RunRecord, connector: SmartConnector, view: View) -> Generator[Sweep]:
-    with ledger.held(record, engine.at_work(record)) as lease:
-        engine.heed_cancel(ledger, record)
+    let_leave(ledger, record)
+    with ledger.held(record, at_work(record)) as lease:
+        heed_cancel(ledger, record)
         with closing(Sweep(record, connector, ledger, lease, view)) as sweep:
             yield sweep
 

@@ -70,6 +70,7 @@ class DataverseServer(Repository):
         self.algorithm = "MD5"
         self.zip_files_limit = 1000
         self.locked: list[int] = []
+        self._is_locked = False
         self.takes_files = self.can_remove = True
         self._numbers = count(1)
         self._routes = Map([
@@ -82,6 +83,7 @@ class DataverseServer(Repository):
             Rule("/api/datasets/:persistentId", methods=["GET"], endpoint=self._read),
             Rule("/api/datasets/:persistentId/versions/:draft/files", methods=["GET"], endpoint=self._files),
             Rule("/api/datasets/:persistentId/add", methods=["POST"], endpoint=self._add),
+            Rule("/api/datasets/:persistentId/locks", methods=["GET"], endpoint=self._locks),
             Rule("/api/datasets/<int:number>/versions/:draft", methods=["GET"], endpoint=self._draft_of),
             Rule("/api/files/<int:number>", methods=["DELETE"], endpoint=self._delete),
         ])  # fmt: skip
@@ -223,7 +225,12 @@ class DataverseServer(Repository):
     def _heed_lock(self) -> None:
         if self.locked:
             words = {400: "Failed to add file to dataset.", 403: "Dataset cannot be edited due to dataset lock."}
+            self._is_locked = True
             abort(status := self.locked.pop(), words[status])
+        self._is_locked = False
+
+    def _locks(self, _request: Request) -> Response:
+        return _ok([{"lockType": "InReview"}] if self._is_locked else [])
 
     def _delete(self, _request: Request, number: int) -> Response:
         if not self.can_remove:

@@ -124,6 +124,20 @@ def test_commands_use_the_copy_whatever_the_site_says(site: Path) -> None:
     assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout == "hadoop\n"
 
 
+def test_sparks_environment_can_not_name_another_configuration_of_hadoop(site: Path) -> None:
+    (site / "defaults/spark-env.sh").write_text("export HADOOP_CONF_DIR=/opt/elsewhere")
+    (site / "defaults/spark-env.sh").chmod(0o444)
+    folder = configured(site, {})
+    told = subprocess.run(
+        ["sh", "-c", '. ./spark-env.sh; echo "$HADOOP_CONF_DIR $YARN_CONF_DIR"'],
+        cwd=folder / "spark",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == "hadoop hadoop\n"
+
+
 def test_a_configuration_of_spark_that_is_not_found_is_not_hidden(site: Path) -> None:
     shutil.rmtree(site / "defaults")
     assert not (configured(site, {}, "fast") / "spark").exists()

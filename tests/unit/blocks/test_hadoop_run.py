@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from blocks.hadoop.scripts import Site, begin, check, end
+from blocks.hadoop.scripts import Site, begin, check, end, find
 
 # An HDFS in the folder hdfs of the home, where relative paths are below user/me; so many changes as the file says are refused.
 HDFS = """#!/bin/sh
@@ -148,6 +148,10 @@ def test_a_run_that_ended_while_its_folder_was_made_leaves_none(home: Path) -> N
             "INFO: Connecting\nmaster:8032 failed on connection exception",
             "YARN does not answer: master:8032 failed on connection",
         ),
+        (
+            "java.io.IOException: no ticket\n\tat org.apache.Client.main(Client.java:1)\n\t... 16 more",
+            "YARN does not answer: java.io.IOException: no ticket",
+        ),
     ],
 )
 def test_a_yarn_that_says_nothing_of_applications_is_told_from_an_old_one(home: Path, silence: str, told: str) -> None:
@@ -155,3 +159,20 @@ def test_a_yarn_that_says_nothing_of_applications_is_told_from_an_old_one(home: 
     result = done(home, check("scratch", based("chiminey")))
     assert f"chiminey: {told}" in result.stderr
     assert result.returncode == 125
+
+
+def test_a_hadoop_that_is_too_old_is_told_before_a_run(home: Path) -> None:
+    (home / "hadoop/bin/hadoop").write_text("#!/bin/sh\necho Hadoop 2.10.2\necho Subversion Unknown -r 0\n")
+    result = done(home, find("scratch", based("chiminey")))
+    assert "chiminey: this is Hadoop 2.10.2, which can't list applications by their tags; Hadoop 3 is needed" in result.stderr
+    assert result.returncode == 125
+
+
+def test_a_refusal_is_told_at_once_while_only_one_of_two_name_nodes_is_in_safe_mode(home: Path) -> None:
+    (home / "refusal").write_text("Permission denied\n")
+    two = HDFS.replace('echo "Safe mode is OFF"', 'printf "Safe mode is ON in one\\nSafe mode is OFF in two\\n"')
+    (home / "hadoop/bin/hdfs").write_text(two)
+    result = done(home, begin("scratch", based("/data"), "r1"))
+    assert "Permission denied" in result.stderr
+    assert not (home / "scratch/r1/hdfs").exists()
+    assert (home / "asked").read_text().count("-mkdir") == 2

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from blocks.compute import LocalCompute
-from blocks.errors import InvalidRequest
-from flows import engine, orphans, reaper
+from blocks.errors import InvalidRequest, RunCancelled
+from flows import engine, orphans, reaper, taking_up
 from flows.abandoned import is_abandoned
+from flows.flow_call import CalledRun
 from flows.ledger import Lease, RunRecord
 from flows.ledger.owner import this_process
 from flows.request import SweepRequest
@@ -22,7 +23,8 @@ from tests.payloads import connector
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Lab:
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    monkeypatch.setenv("CHIMINEY_LEDGER", f"sqlite:///{tmp_path}/ledger.db")
     return Lab(tmp_path)
 
 
@@ -143,7 +145,7 @@ def test_who_goes_on_with_a_run_waits_for_whoever_is_writing_its_records(lab: La
     began = time.monotonic()
     with pytest.raises(InvalidRequest, match="being worked on"):
         lab.drive(record, proposal)
-    assert time.monotonic() - began < engine.LEAVING_SECONDS
+    assert time.monotonic() - began < taking_up.LEAVING_SECONDS
 
     lease.end("failed", "its controller is gone")
     threading.Timer(0.5, lease.release).start()
@@ -163,3 +165,33 @@ def test_a_run_that_begins_as_it_is_cancelled_is_asked_to_stop(lab: Lab, tmp_pat
         assert reaper.cancel(lab.ledger, record, lab.find) == f"{record.name} is being cancelled"
     assert taken[0] is not None
     assert taken[0].renew()
+
+
+@pytest.mark.parametrize("owner", ["nobody", "a controller that was killed"])
+def test_a_run_that_was_cancelled_since_its_record_was_read_is_not_taken_up(lab: Lab, tmp_path: Path, owner: str) -> None:
+    proposal = lab.request(connector(tmp_path / "c", "true\n"), LocalCompute())
+    record = lab.add(proposal)
+    if owner != "nobody":
+        machine, _, *rest = this_process().split("|")
+        lease = lab.ledger.acquire(record.id, "|".join([machine, "999999999", *rest]))
+        assert lease is not None
+        lease.begin("0f0f0f0f")
+    read = lab.ledger.find(record.id)
+    assert reaper.cancel(lab.ledger, read, lab.find).endswith("cleaned up")
+
+    assert not CalledRun.of(read).was_in_hand
+    with pytest.raises(RunCancelled, match="was cancelled"), engine.controlled(lab.ledger, read, proposal, lab.view):
+        pass
+    assert lab.drive(read, proposal).state == "completed", "whoever asks again knows that it was"
+    assert [line["message"] for line in lab.ledger.history(record.id)].count("the run was cancelled") == 1
+
+
+def test_a_cancel_of_somebody_elses_controller_is_none_of_who_goes_on_with_its_run(lab: Lab, tmp_path: Path) -> None:
+    record = a_run(lab, tmp_path)
+    lease = lab.ledger.acquire(record.id, this_process())
+    assert lease is not None
+    lease.begin("0f0f0f0f")
+    assert CalledRun.of(lab.ledger.find(record.id)).was_in_hand
+    lease.end("cancelled", "the run was cancelled")
+    lease.release()
+    assert not CalledRun.of(lab.ledger.find(record.id)).was_in_hand

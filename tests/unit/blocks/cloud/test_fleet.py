@@ -101,7 +101,7 @@ def test_a_machine_that_its_provider_does_not_know_yet_is_ended_when_it_does() -
 
 
 def test_machines_that_are_gone_for_good_are_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet, "UNSURE_SECONDS", 0.2)
+    monkeypatch.setattr(fleet, "UNSURE_SECONDS", 1.0)
     provider = Late(looks=10_000)
 
     of(provider).destroy(HOSTS)
