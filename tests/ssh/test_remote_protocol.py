@@ -162,12 +162,12 @@ def test_a_batch_on_another_node_of_the_same_name_is_not_taken_for_dead_and_noth
         ):
             with pytest.raises(Unreachable, match="is login2 now, but its tasks were begun on login1; please name login1"):
                 act()
-        assert "sleep 100" in sshd.processes()
+        assert "sleep 1000" in sshd.processes()
 
         become(sshd, "login1", "first")  # as the next connection may lead to
         assert session.status(["b1"])[0].alive
         assert not session.fence(["b1"])[0].alive
-        assert "sleep 100" not in sshd.processes()
+        assert "sleep 1000" not in sshd.processes()
 
         become(sshd, "login2", "second")
         session.clean()  # for nothing of it runs anywhere

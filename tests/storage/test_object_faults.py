@@ -332,7 +332,7 @@ def wait_until_still(storage: ObjectStorage, swift: Swift) -> None:
     seen: list[object] = []
     while len(seen) < 3 or seen[-1] != seen[-3]:
         seen.append((raw_keys(storage, swift), uploads(storage, swift)))
-        time.sleep(0.2)
+        time.sleep(0.1)
 
 
 def killed_at(storage: ObjectStorage, swift: Swift, moment: str) -> None:
