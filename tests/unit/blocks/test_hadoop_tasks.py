@@ -121,6 +121,7 @@ def hasty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gateway:
 RUNNING = 'echo RUNNING UNDEFINED >"$HOME/application"\n'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "sh"])
 def test_a_task_that_is_out_of_time_ends_its_applications_before_it_ends(gateway: Gateway, shell: str) -> None:
     gateway.program("yarn", SLOW_YARN)
@@ -131,6 +132,7 @@ def test_a_task_that_is_out_of_time_ends_its_applications_before_it_ends(gateway
     assert "application_1_0001 (sort, MAPREDUCE): KILLED, KILLED" in gateway.printed()
 
 
+@pytest.mark.slow
 def test_a_task_that_is_out_of_time_while_it_waits_for_an_application_ends_it(gateway: Gateway) -> None:
     gateway.program("yarn", SLOW_YARN)
     assert gateway.run(RUNNING, limit=10) == "timeout"
