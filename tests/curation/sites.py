@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
@@ -58,6 +59,9 @@ def large(size: int, wait: Callable[[], None] = lambda: None) -> Experiment:
 
 def _file(path: str, content: bytes) -> CuratedFile:
     return CuratedFile(path, len(content), lambda: iter([content]))
+
+
+AnySite = TypeVar("AnySite", bound="Site")
 
 
 class Site(ABC):
@@ -160,6 +164,17 @@ class DataverseSite(Site):
 
     def sends(self) -> int:
         return sum(path.endswith("/add") for _, path in self.server.calls)
+
+
+@contextmanager
+def running(site: AnySite) -> Generator[AnySite]:
+    """The site while its server answers."""
+    site.server.start()
+    try:
+        yield site
+    finally:
+        site.resource.close()
+        site.server.stop()
 
 
 KINDS: dict[str, Callable[[Path], Site]] = {

@@ -21,7 +21,7 @@ from blocks.curation import deposit, signs
 from blocks.curation.dataverse import Dataverse
 from blocks.curation.experiment import Author, Publication
 from blocks.errors import AuthenticationRefused, CommandFailed, InvalidRequest, NotFound, Unreachable
-from tests.curation.sites import FILES, KINDS, RUN, DataverseSite, InvenioSite, Site, experiment, large
+from tests.curation.sites import FILES, KINDS, RUN, DataverseSite, InvenioSite, Site, experiment, large, running
 
 MEGABYTE = 1 << 20
 ARCHIVE = f"{RUN}.zip"
@@ -30,11 +30,8 @@ NAMES = [ARCHIVE, "ro-crate-metadata.json"]
 
 @pytest.fixture(params=KINDS)
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    site = KINDS[request.param](tmp_path)
-    site.server.start()
-    yield site
-    site.resource.close()
-    site.server.stop()
+    with running(KINDS[request.param](tmp_path)) as site:
+        yield site
 
 
 def test_a_run_becomes_one_draft_with_an_archive_that_holds_its_folder(site: Site) -> None:

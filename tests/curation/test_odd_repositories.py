@@ -9,27 +9,21 @@ import pytest
 from pydantic import SecretStr
 
 from blocks.errors import AuthenticationRefused, CommandFailed, NotFound
-from tests.curation.sites import FILES, DataverseSite, InvenioSite, experiment
+from tests.curation.sites import FILES, DataverseSite, InvenioSite, experiment, running
 
 OTHER = {**FILES, "output_0/1/result.json": b'{"x": 2}'}
 
 
 @pytest.fixture
 def dataverse(tmp_path: Path) -> Iterator[DataverseSite]:
-    site = DataverseSite(tmp_path)
-    site.server.start()
-    yield site
-    site.resource.close()
-    site.server.stop()
+    with running(DataverseSite(tmp_path)) as site:
+        yield site
 
 
 @pytest.fixture
 def invenio(tmp_path: Path) -> Iterator[InvenioSite]:
-    site = InvenioSite(tmp_path)
-    site.server.start()
-    yield site
-    site.resource.close()
-    site.server.stop()
+    with running(InvenioSite(tmp_path)) as site:
+        yield site
 
 
 @pytest.mark.parametrize("status", [400, 403])
