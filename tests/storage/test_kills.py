@@ -25,8 +25,7 @@ from tests.engine import Lab, left_on, unix
 from tests.servers.sshd import SSHD
 from tests.servers.swift import Swift
 from tests.storage import controller
-from tests.storage.object_storages import by_s3, by_swift, with_settings
-from tests.storage.test_object_faults import raw_keys, uploads
+from tests.storage.object_storages import by_s3, by_swift, raw_keys, uploads, with_settings
 
 pytestmark = pytest.mark.ssh
 

@@ -16,9 +16,8 @@ from tests.servers.certificate import self_signed
 from tests.servers.proxy import Proxy
 from tests.servers.swift import Swift
 from tests.servers.web import serving
-from tests.storage.object_storages import by_s3, by_swift, with_settings
+from tests.storage.object_storages import PROTOCOLS, by_s3, with_settings
 
-MAKERS = {"by S3's protocol": by_s3, "by Swift's": by_swift}
 PAGE = "<!doctype html>\n<html><head><title>Welcome</title></head><body><p>Hello</body></html>"
 STRANGERS = {
     "one that knows no such page": Response('{"detail":"Not Found"}', 404, content_type="application/json"),
@@ -30,9 +29,9 @@ STRANGERS = {
 }
 
 
-@pytest.fixture(params=MAKERS)
+@pytest.fixture(params=PROTOCOLS)
 def storage(request: pytest.FixtureRequest, swift: Swift) -> Iterator[ObjectStorage]:
-    storage = MAKERS[request.param](swift)
+    storage = PROTOCOLS[request.param](swift)
     yield storage
     storage.close()
 

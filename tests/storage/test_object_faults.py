@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import re
-import signal
 import ssl
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -24,66 +16,17 @@ from blocks.storage import ObjectStorage
 from blocks.tree import Entry, file
 from tests.servers.certificate import self_signed
 from tests.servers.proxy import Proxy
-from tests.servers.swift import ANSWER_SECONDS, Swift
-from tests.storage.object_storages import by_s3, by_swift, client, with_settings
-from tests.storage_contract import Zeros, picture
-
-REPLACE = """
-import sys
-from pydantic import SecretStr
-from blocks.storage import ObjectStorage
-from blocks.tree import Entry, file
-from tests.storage.controller import die_at
+from tests.servers.swift import Swift
+from tests.storage.object_storages import PROTOCOLS, by_s3, by_swift, client, raw_keys, with_settings
 from tests.storage_contract import Zeros
-settings = eval(sys.argv[1])
-storage = ObjectStorage(**{**settings, "secret_key": SecretStr(settings["secret_key"])})
-die_at(int(sys.argv[2]), "before")
-storage.collect("results", [file("1/new", b"new"), Entry("1/large", "file", size=9_000_000, content=Zeros())])
-"""
 
-WHILE_IT_APPEARS = {"s3": "7", "swift": "8"}  # the change at which one file is seen, and the other not
-BEFORE_EITHER_APPEARS = {"s3": "6", "swift": "7"}  # the files are sent by two threads, of which either may be first
-WHILE_IT_REPLACES = {"s3": "10", "swift": "11"}  # the same, where another one made room for them
-REPOSITORY = Path(__file__).parents[2]
 LARGE = 9_000_000  # bytes: two parts
 CONTENT = b"a file of which a WORD is changed on the way"
-MAKERS = {"by S3's protocol": by_s3, "by Swift's": by_swift}
-
-COLLECT = """
-import sys
-from pydantic import SecretStr
-from blocks.storage import ObjectStorage
-from blocks.tree import Entry, file
-from tests.storage_contract import Zeros
-settings = eval(sys.argv[1])
-storage = ObjectStorage(**{**settings, "secret_key": SecretStr(settings["secret_key"])})
-entries = [Entry("kept/large", "file", size=9_000_000, content=Zeros())]
-entries += [file(f"{task}/{number}", b"new") for task in ("kept", "new") for number in range(2000)]
-storage.collect("results", entries)
-"""
-UPLOAD = """
-import sys
-import time
-from pydantic import SecretStr
-from blocks.storage import ObjectStorage
-from blocks.tree import Entry, file
-class Stalling:
-    given = 0
-    def read(self, size):
-        if self.given >= 8_388_608:
-            time.sleep(1_000_000)
-        size = min(size, 8_388_608 - self.given)
-        self.given += size
-        return bytes(size)
-settings = eval(sys.argv[1])
-storage = ObjectStorage(**{**settings, "secret_key": SecretStr(settings["secret_key"])})
-storage.collect("results", [Entry("kept/large", "file", size=18_000_000, content=Stalling())])
-"""
 
 
-@pytest.fixture(params=MAKERS)
+@pytest.fixture(params=PROTOCOLS)
 def storage(request: pytest.FixtureRequest, swift: Swift) -> Iterator[ObjectStorage]:
-    storage = MAKERS[request.param](swift)
+    storage = PROTOCOLS[request.param](swift)
     yield storage
     storage.close()
 
@@ -297,74 +240,6 @@ def test_a_store_that_is_away_for_some_seconds_is_waited_for(storage: ObjectStor
     assert sum(len(block) for block in entry.blocks()) == 50_000_000
 
 
-@pytest.mark.slow
-def test_a_process_that_is_killed_while_files_appear_leaves_nothing_half_visible(
-    storage: ObjectStorage, swift: Swift, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    storage.collect("results", [file("kept/old", b"old"), file("other/x", b"")])
-    killed_while(storage, swift, lambda keys: sum("/results/new/" in key for key in keys) > 100)
-    assert storage.list("results") == ["other"]
-    assert not storage.exists("results/kept")
-    assert not storage.exists("results/new/0")
-    assert picture(storage.tree("")).keys() == {"results", "results/other", "results/other/x"}
-    storage.write("elsewhere", b"")
-    assert storage.list("results") == ["other"]  # somebody may still be writing
-
-    monkeypatch.setattr("blocks.storage.object_journal.ABANDONED", 0)
-    storage.write("elsewhere", b"")
-    assert storage.list("results") == ["kept", "other"]
-    assert storage.read("results/kept/old") == b"old"
-    assert storage.list("results/kept") == ["old"]
-    assert not [key for key in raw_keys(storage, swift) if ".chiminey" in key]
-
-
-@pytest.mark.slow
-def test_what_a_killed_process_was_writing_is_written_by_the_next(storage: ObjectStorage, swift: Swift) -> None:
-    storage.collect("results", [file("kept/old", b"old")])
-    killed_while(storage, swift, lambda keys: sum("/results/new/" in key for key in keys) > 100)
-    storage.collect("results", [file("kept/1", b"1"), file("new/2", b"2")])
-    assert picture(storage.tree("results")).keys() == {"kept", "kept/1", "new", "new/2"}
-    assert not [key for key in raw_keys(storage, swift) if ".chiminey" in key]
-
-
-def wait_until_still(storage: ObjectStorage, swift: Swift) -> None:
-    """What a process had asked for may be done some time after it was killed, however slow the disk is."""
-    seen: list[object] = []
-    while len(seen) < 3 or seen[-1] != seen[-3]:
-        seen.append((raw_keys(storage, swift), uploads(storage, swift)))
-        time.sleep(0.1)
-
-
-def killed_at(storage: ObjectStorage, swift: Swift, moment: str) -> None:
-    """Have another process replace what there is, and end before this change of the bucket: its journal is left."""
-    words = [sys.executable, "-c", REPLACE, repr(settings_of(storage, swift)), moment]
-    assert subprocess.run(words, cwd=REPOSITORY, check=False).returncode == -signal.SIGKILL
-    wait_until_still(storage, swift)
-    assert [key for key in raw_keys(storage, swift) if key.endswith("/journal")]
-
-
-@pytest.mark.slow
-def test_whatever_a_killed_process_left_goes_when_the_same_is_written_again(storage: ObjectStorage, swift: Swift) -> None:
-    old = [file("1/old", b"old"), Entry("1/large", "file", size=9_000_000, content=Zeros())]
-    moment, ended = 0, -signal.SIGKILL
-    while ended == -signal.SIGKILL:
-        storage.collect("results", old)
-        moment += 1
-        words = [sys.executable, "-c", REPLACE, repr(settings_of(storage, swift)), str(moment)]
-        ended = subprocess.run(words, cwd=REPOSITORY, check=False).returncode
-        wait_until_still(storage, swift)
-        assert not storage.exists("results/1") or picture(storage.tree("results")).keys() in (
-            {"1", "1/old", "1/large"},
-            {"1", "1/new", "1/large"},
-        )
-        with_settings(storage).collect("results", [file("1/last", b"last")])
-        assert picture(storage.tree("results")).keys() == {"1", "1/last"}
-        assert [key for key in raw_keys(storage, swift) if ".chiminey" in key] == [], f"killed at {moment}"
-        assert uploads(storage, swift) == [], f"killed at {moment}"
-    assert ended == 0
-    assert moment > 8
-
-
 def test_what_stood_there_stays_where_there_is_no_room_to_copy_it_aside(storage: ObjectStorage, swift: Swift) -> None:
     storage.store("t", [file(f"{number}", bytes(10_000)) for number in range(20)])
     swift.limit(storage.bucket, 150_000)
@@ -373,186 +248,6 @@ def test_what_stood_there_stays_where_there_is_no_room_to_copy_it_aside(storage:
     swift.limit(storage.bucket, None)
     assert storage.list("t") == sorted(str(number) for number in range(20))
     assert [key for key in raw_keys(storage, swift) if ".chiminey" in key] == []
-
-
-@pytest.mark.parametrize("place", ["results", "results/1/deep"])
-def test_what_a_killed_process_was_writing_does_not_undo_what_is_written_above_or_below_it_later(
-    storage: ObjectStorage, swift: Swift, monkeypatch: pytest.MonkeyPatch, place: str
-) -> None:
-    killed_at(storage, swift, WHILE_IT_APPEARS[storage.protocol])
-
-    storage.store(place, [file("1/deep/later", b"later"), file("other", b"")])
-    assert storage.read(f"{place}/1/deep/later") == b"later"
-    monkeypatch.setattr("blocks.storage.object_journal.ABANDONED", 0)
-    storage.write("elsewhere", b"")
-    assert storage.read(f"{place}/1/deep/later") == b"later"
-    assert [key for key in raw_keys(storage, swift) if ".chiminey" in key] == []
-
-
-@pytest.mark.parametrize("fault", [Unreachable("the store is away"), CommandFailed("no permission")])
-def test_copies_that_can_not_be_removed_fail_nothing_and_go_with_the_next_landing(
-    storage: ObjectStorage, swift: Swift, monkeypatch: pytest.MonkeyPatch, fault: ResourceError
-) -> None:
-    def refuse(delete: Callable[[], None], is_journal: bool) -> None:
-        if not is_journal:
-            raise fault
-        delete()
-
-    storage.store("t", [file("old", b"old"), file("both", b"old")])
-    with monkeypatch.context() as broken:
-        after_the_journal(storage, broken, refuse)
-        storage.store("t", [file("both", b"new"), file("new", b"new")])
-    assert {entry.path: entry.content for entry in storage.tree("t")} == {"both": b"new", "new": b"new"}
-    assert [key for key in raw_keys(storage, swift) if ".chiminey" in key]
-
-    storage.store("t", [file("last", b"")])
-    assert storage.list("t") == ["last"]
-    assert [key for key in raw_keys(storage, swift) if ".chiminey" in key] == []
-
-
-@pytest.mark.parametrize("of_the_journal", [True, False])
-@pytest.mark.parametrize("fault", [Unreachable("the answer was lost"), KeyboardInterrupt()])
-def test_nothing_is_taken_back_once_the_journal_is_gone(
-    storage: ObjectStorage, swift: Swift, monkeypatch: pytest.MonkeyPatch, fault: BaseException, of_the_journal: bool
-) -> None:
-    faults = iter([fault])
-
-    def fail_once(delete: Callable[[], None], is_journal: bool) -> None:
-        delete()
-        if is_journal is of_the_journal:
-            for each in faults:
-                raise each
-
-    storage.store("t", [file("old", b"old"), file("both", b"old")])
-    with monkeypatch.context() as broken, suppress(Unreachable, KeyboardInterrupt):
-        after_the_journal(storage, broken, fail_once)
-        storage.store("t", [file("both", b"new"), file("new", b"new")])
-    assert {entry.path: entry.content for entry in storage.tree("t")} == {"both": b"new", "new": b"new"}
-    storage.store("t", [file("last", b"")])
-    assert [key for key in raw_keys(storage, swift) if ".chiminey" in key] == []
-
-
-def after_the_journal(
-    storage: ObjectStorage, broken: pytest.MonkeyPatch, act: Callable[[Callable[[], None], bool], None]
-) -> None:
-    """Have ``act`` do what deletes a journal, and each deletion after it; it is told whether it is the journal's."""
-    store = type(storage.object_store(storage.bucket))
-    delete = store.delete
-    is_over = False
-
-    def deleting(self: Any, objects: Any) -> None:
-        nonlocal is_over
-        is_journal = any(each.key.endswith("/journal") for each in objects)
-        is_over = is_over or is_journal
-        if is_over:
-            act(partial(delete, self, objects), is_journal)
-        else:
-            delete(self, objects)
-
-    broken.setattr(store, "delete", deleting)
-
-
-def test_what_a_killed_process_was_writing_is_taken_back_from_all_of_a_folder(storage: ObjectStorage, swift: Swift) -> None:
-    storage.collect("results", [file("1/old", b"old")])
-    killed_at(storage, swift, WHILE_IT_REPLACES[storage.protocol])
-    successor = with_settings(storage)
-
-    successor.recover("another")
-    assert [key for key in raw_keys(storage, swift) if ".chiminey" in key]
-    successor.recover("results")
-    assert picture(storage.tree("results")).keys() == {"1", "1/old"}
-    assert [key for key in raw_keys(storage, swift) if ".chiminey" in key] == []
-    assert uploads(storage, swift) == []
-
-
-def test_a_clock_of_this_machine_that_is_wrong_makes_nobody_seem_dead(
-    storage: ObjectStorage, swift: Swift, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    killed_at(storage, swift, BEFORE_EITHER_APPEARS[storage.protocol])
-    right = time.time
-    monkeypatch.setattr(time, "time", lambda: right() + 7200)
-    with_settings(storage).write("elsewhere", b"")
-    assert [key for key in raw_keys(storage, swift) if key.endswith("/journal")]
-    assert uploads(storage, swift)
-
-
-def test_a_change_that_waits_for_one_large_file_is_seen_to_go_on(storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blocks.storage.object_journal._REWRITTEN", 0.2)
-    monkeypatch.setattr("blocks.storage.team.PAUSE", 0.1)
-    store = type(storage.object_store(storage.bucket))
-    put = store.put
-    signs = threading.Semaphore(0)
-    seen: list[bool] = []
-
-    def putting(self: Any, key: str, content: bytes, metadata: Any) -> None:
-        if key.endswith("/large"):
-            seen.extend(signs.acquire(timeout=250) for _ in range(4))
-        put(self, key, content, metadata)
-        if key.endswith("/journal"):
-            signs.release()
-
-    monkeypatch.setattr(store, "put", putting)
-    storage.store("t", [file("large", b""), file("small", b"")])
-    assert seen == [True] * 4
-
-
-def test_what_is_taken_back_is_seen_to_be_at_work(storage: ObjectStorage, swift: Swift, monkeypatch: pytest.MonkeyPatch) -> None:
-    storage.collect("results", [file("1/old", b"old")])
-    killed_at(storage, swift, WHILE_IT_REPLACES[storage.protocol])
-    signs: list[str] = []
-    store = type(storage.object_store(storage.bucket))
-    put, copy = store.put, store.copy
-
-    def copying(self: Any, source: Any, target: str) -> None:
-        assert signs
-        copy(self, source, target)
-
-    monkeypatch.setattr(store, "put", lambda self, key, *given: (signs.append(key), put(self, key, *given)))
-    monkeypatch.setattr(store, "copy", copying)
-    with_settings(storage).recover("results")
-    assert storage.read("results/1/old") == b"old"
-
-
-def test_an_upload_of_somebody_who_died_is_aborted(storage: ObjectStorage, swift: Swift, monkeypatch: pytest.MonkeyPatch) -> None:
-    killed_while(storage, swift, lambda _keys: bool(uploads(storage, swift)), UPLOAD)
-    assert uploads(storage, swift)
-    monkeypatch.setattr("blocks.storage.object_abandoned.STALE", -60)
-    with_settings(storage).write("x", b"")
-    assert not uploads(storage, swift)
-
-
-def killed_while(storage: ObjectStorage, swift: Swift, is_time: Any, program: str = COLLECT) -> None:
-    """Have another process collect, and kill it when the raw keys are so."""
-    with subprocess.Popen([sys.executable, "-c", program, repr(settings_of(storage, swift))], cwd=REPOSITORY) as process:
-        while not is_time(raw_keys(storage, swift)):
-            assert process.poll() is None, "it ended before it was killed"
-        process.send_signal(signal.SIGKILL)
-    wait_until_still(storage, swift)
-
-
-def settings_of(storage: ObjectStorage, swift: Swift) -> dict[str, str]:
-    """What another process makes it of."""
-    settings = {name: getattr(storage, name) for name in ("protocol", "endpoint", "bucket", "path", "access_key")}
-    return settings | {"secret_key": swift.key}
-
-
-def raw_keys(storage: ObjectStorage, swift: Swift) -> list[str]:
-    """All objects of the bucket, as others see them."""
-    pages = raw(storage, swift).get_paginator("list_objects_v2").paginate(Bucket=storage.bucket)
-    return [found["Key"] for page in pages for found in page.get("Contents", ())]
-
-
-def uploads(storage: ObjectStorage, swift: Swift) -> list[str]:
-    """The ids of those that are not completed."""
-    if storage.protocol == "s3":
-        return [each["UploadId"] for each in raw(storage, swift).list_multipart_uploads(Bucket=storage.bucket).get("Uploads", ())]
-    token, url = swift.log_in()
-    found = httpx.get(f"{url}/{storage.bucket}_segments?prefix=uploads/", headers={"X-Auth-Token": token}, timeout=ANSWER_SECONDS)
-    return found.text.split() if found.status_code == 200 else []
-
-
-def raw(storage: ObjectStorage, swift: Swift) -> Any:
-    return client(with_settings(storage, protocol="s3", endpoint=swift.endpoint))
 
 
 def test_no_sentence_tells_more_than_where_and_what(storage: ObjectStorage, swift: Swift) -> None:
