@@ -1,4 +1,7 @@
-"""The program ``chiminey`` as a process of its own, in a home with a Prefect server that was started by its first command."""
+"""The program ``chiminey`` as a process of its own, in a home with a Prefect server that was started by its first command.
+
+Each module has a home of its own: no test finds the resources and the runs of another module.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +101,7 @@ class CommandLine:
         return next(row for row in self("jobs", "--json").object if row["name"] == name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chiminey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     folder = tmp_path_factory.mktemp("command_line")
     connectors = folder / "connectors"

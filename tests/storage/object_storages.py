@@ -66,7 +66,9 @@ def raw_keys(storage: ObjectStorage, swift: Swift) -> list[str]:
 def uploads(storage: ObjectStorage, swift: Swift) -> list[str]:
     """The ids of those that are not completed."""
     if storage.protocol == "s3":
-        return [each["UploadId"] for each in _raw(storage, swift).list_multipart_uploads(Bucket=storage.bucket).get("Uploads", ())]
+        return [
+            each["UploadId"] for each in _raw(storage, swift).list_multipart_uploads(Bucket=storage.bucket).get("Uploads", ())
+        ]
     token, url = swift.log_in()
     found = httpx.get(f"{url}/{storage.bucket}_segments?prefix=uploads/", headers={"X-Auth-Token": token}, timeout=ANSWER_SECONDS)
     return found.text.split() if found.status_code == 200 else []
