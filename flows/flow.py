@@ -35,6 +35,7 @@ from flows.retry import forgive, is_exhausted
 from flows.run import Run
 from flows.stages import Stage
 from flows.state import RunState
+from flows.taking_up import called_as
 from flows.view import View, Views
 
 TAG = "chiminey"
@@ -65,7 +66,7 @@ async def resume(connector: SmartConnector, record: RunRecord, views: Sequence[V
 
 async def begin(proposal: Proposal, record: RunRecord, views: Sequence[View]) -> RunResult:
     """Do what was asked for as this run of the ledger, unless it is cancelled first."""
-    return await _start(proposal.connector, parameters(proposal), CalledRun.of(record), views)
+    return await _start(proposal.connector, parameters(proposal), called_as(record), views)
 
 
 async def _start(connector: SmartConnector, chosen: dict[str, Any], called: CalledRun, views: Sequence[View]) -> RunResult:

@@ -12,7 +12,7 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -24,9 +24,7 @@ from prefect.states import Cancelled, Completed
 
 from blocks.errors import RunCancelled
 from flows.interrupt import too_late_when
-from flows.ledger import Ledger, RunRecord
 from flows.result import RunResult
-from flows.taking_up import is_in_hand
 from flows.view import View
 
 TELL_AGAIN = 1  # how often a person waits for a server that does not answer; a worker has Prefect's own patience
@@ -49,12 +47,6 @@ class CalledRun:
     id: str
     ended: float | None = None
     was_in_hand: bool = False
-
-    @classmethod
-    def of(cls, record: RunRecord) -> CalledRun:
-        """A run of the ledger, as its record has it."""
-        with closing(Ledger()) as ledger:
-            return cls(record.id, record.ended, is_in_hand(ledger, record))
 
 
 given_views: ContextVar[Sequence[View]] = ContextVar("views", default=())

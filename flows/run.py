@@ -13,9 +13,9 @@ from blocks.host import Host
 from blocks.host_session import HostFacts, HostSession
 from blocks.storage.resource import joined
 from blocks.tree import Entry, folder
+from blocks.under_way import UnderWay
 from flows import known_input, payload, run_folder, start_points
 from flows.control import Control
-from flows.deliveries import Deliveries
 from flows.ledger import Lease, Ledger, RunRecord
 from flows.machines import Machines
 from flows.plan import Plan
@@ -52,7 +52,7 @@ class Run:
         self.lease = lease
         self.view = view
         self.machines = Machines(self)
-        self.deliveries = Deliveries()
+        self.deliveries = UnderWay("the run is over, nothing is sent to its hosts any more")
         self.crew: Crew | None = None  # the hosts at work, between execute and wait
         self.is_written_to = False  # by threads that were left in the middle of it
         self._sessions: dict[str, HostSession] = {}

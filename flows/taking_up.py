@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
 from blocks.errors import RunCancelled
+from flows.flow_call import CalledRun
 from flows.interrupt import is_pressed
 from flows.ledger import Ledger, RunRecord
 
@@ -19,6 +21,12 @@ def at_work(record: RunRecord) -> str:
 def is_in_hand(ledger: Ledger, record: RunRecord) -> bool:
     """Whether a living controller has begun it: a cancel that is seen later may be meant for that one."""
     return bool(record.flow_run) and ledger.is_owned(record)
+
+
+def called_as(record: RunRecord) -> CalledRun:
+    """A run of the ledger, or a sweep, as a flow is called to go on with it."""
+    with closing(Ledger()) as ledger:
+        return CalledRun(record.id, record.ended, is_in_hand(ledger, record))
 
 
 def let_leave(ledger: Ledger, record: RunRecord) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
@@ -15,11 +14,12 @@ from blocks.cloud.boot import Boot
 from blocks.cloud.keys import RunKeys
 from blocks.cloud.machine import Machine, Wish
 from blocks.cloud.provider import MachineOrder, Provider
-from blocks.errors import ChimineyError, CommandFailed, ResourceError, RunCancelled
+from blocks.errors import ChimineyError, CommandFailed, ResourceError
 from blocks.host import Host
 from blocks.label import RunLabel
 from blocks.transport.ssh import SSHTransport
 from blocks.transport.ssh_access import SSHAccess
+from blocks.under_way import UnderWay
 
 SSH_PORT = 22
 POLL_SECONDS = 2.0  # between two looks at machines that come or go
@@ -53,19 +53,17 @@ class Fleet:
         self._provider = provider
         self._terms = terms
         self._keys = RunKeys(run, terms.key_seed)
-        self._lock = threading.Condition()
         self._preparing = threading.Lock()
         self._looking = threading.Lock()
         self._prepared = False
-        self._closed = False
-        self._being_made = 0
+        self._making = UnderWay("the run is over, no machine is made for it any more")
         self._looked = 0.0
         self._seen: list[Machine] = []
         self._ended: dict[str, float] = {}  # when, by the machine's id
 
     def make(self, host: Host, label: RunLabel) -> Host:
         """Ask for the machine that is to be this host."""
-        with self._making():
+        with self._making.one():
             self._prepare(label)
             machine = self._provider.make(self._order(host, label))
         return replace(host, machine=machine.id)
@@ -116,7 +114,7 @@ class Fleet:
         Where nobody heard what came of a machine that was asked for, or the provider does not know it yet, it is waited for some
         seconds whether it turns up.
         """
-        self._close()
+        self._making.end(DESTROY_LIMIT)
         deadline, unsure = time.monotonic() + DESTROY_LIMIT, time.monotonic() + UNSURE_SECONDS
         made = [Machine(host.machine, self._run, host.id, "running") for host in hosts if host.machine]
         expected = {host.id for host in hosts if not host.machine} | self._end(made)  # they may not be listed yet
@@ -168,25 +166,6 @@ class Fleet:
             names = ", ".join(machine.id for machine in left)
             raise CommandFailed(f"{self._provider.name} has not destroyed {names} in {DESTROY_LIMIT:g} s")
         time.sleep(POLL_SECONDS / 4 if deadline - time.monotonic() > DESTROY_LIMIT - 2 * POLL_SECONDS else POLL_SECONDS)
-
-    @contextmanager
-    def _making(self) -> Generator[None]:
-        """Nothing is made once destroying has begun, and destroying begins when what is being made is there."""
-        with self._lock:
-            if self._closed:
-                raise RunCancelled("the run is over, no machine is made for it any more")
-            self._being_made += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._being_made -= 1
-                self._lock.notify_all()
-
-    def _close(self) -> None:
-        with self._lock:
-            self._closed = True
-            self._lock.wait_for(lambda: not self._being_made, DESTROY_LIMIT)
 
     def _prepare(self, label: RunLabel) -> None:
         with self._preparing:

@@ -42,7 +42,7 @@ from flows.sweep.outcome import SweepResult, outcome
 from flows.sweep.points import problems, run_request
 from flows.sweep.records import keep_records, keep_records_of_early_end
 from flows.sweep.sweep import Sweep
-from flows.taking_up import at_work, heed_cancel, let_leave
+from flows.taking_up import at_work, called_as, heed_cancel, let_leave
 from flows.view import View, Views
 
 PREFIX = "sweep-"
@@ -90,7 +90,7 @@ async def go_on(connector: SmartConnector, record: RunRecord, views: Sequence[Vi
     request = SweepRequest.model_validate_json(record.request)
     own = {"sweep": request.sweep.model_dump(), "at_once": request.at_once, "by_workers": request.by_workers}
     chosen = {**parameters(asked_again(connector, request.run)), **own}
-    return await _start(connector, chosen, views, CalledRun.of(record))
+    return await _start(connector, chosen, views, called_as(record))
 
 
 def requested(connector: SmartConnector, chosen: Mapping[str, Any], home: Path) -> tuple[Proposal, SweepRequest]:

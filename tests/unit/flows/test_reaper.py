@@ -13,11 +13,11 @@ from blocks.compute import LocalCompute
 from blocks.errors import InvalidRequest, RunCancelled
 from flows import engine, orphans, reaper, taking_up
 from flows.abandoned import is_abandoned
-from flows.flow_call import CalledRun
 from flows.ledger import Lease, RunRecord
 from flows.ledger.owner import this_process
 from flows.request import SweepRequest
 from flows.sweep_map import SweepMap
+from flows.taking_up import called_as
 from tests.engine import Lab
 from tests.payloads import connector
 
@@ -179,7 +179,7 @@ def test_a_run_that_was_cancelled_since_its_record_was_read_is_not_taken_up(lab:
     read = lab.ledger.find(record.id)
     assert reaper.cancel(lab.ledger, read, lab.find).endswith("cleaned up")
 
-    assert not CalledRun.of(read).was_in_hand
+    assert not called_as(read).was_in_hand
     with pytest.raises(RunCancelled, match="was cancelled"), engine.controlled(lab.ledger, read, proposal, lab.view):
         pass
     assert lab.drive(read, proposal).state == "completed", "whoever asks again knows that it was"
@@ -191,7 +191,7 @@ def test_a_cancel_of_somebody_elses_controller_is_none_of_who_goes_on_with_its_r
     lease = lab.ledger.acquire(record.id, this_process())
     assert lease is not None
     lease.begin("0f0f0f0f")
-    assert CalledRun.of(lab.ledger.find(record.id)).was_in_hand
+    assert called_as(lab.ledger.find(record.id)).was_in_hand
     lease.end("cancelled", "the run was cancelled")
     lease.release()
-    assert not CalledRun.of(lab.ledger.find(record.id)).was_in_hand
+    assert not called_as(lab.ledger.find(record.id)).was_in_hand

@@ -1,4 +1,4 @@
-"""What is on its way to hosts: once a run is over, nothing sets out any more that would arrive behind the clean-up."""
+"""What threads have begun: once it is over, none begins any more, and those that have are waited for."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ from blocks.errors import RunCancelled
 _LOOK = 0.5  # seconds
 
 
-class Deliveries:
-    """Those of one run, by any number of threads."""
+class UnderWay:
+    """One kind of thing that is done for a run, such as to send files, by any number of threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, refusal: str) -> None:
+        """With the sentence for who would begin when it is over."""
+        self._refusal = refusal
         self._changed = threading.Condition()
-        self._under_way = 0
-        self._are_over = False
+        self._number = 0
+        self._is_over = False
 
     @contextmanager
     def one(self) -> Generator[None]:
-        """While it is under way. Raises RunCancelled: the run is over."""
+        """While one is under way. Raises RunCancelled: it is over."""
         with self._changed:
-            if self._are_over:
-                raise RunCancelled("the run is over, nothing is sent to its hosts any more")
-            self._under_way += 1
+            if self._is_over:
+                raise RunCancelled(self._refusal)
+            self._number += 1
         try:
             yield
         finally:
             with self._changed:
-                self._under_way -= 1
+                self._number -= 1
                 self._changed.notify_all()
 
     def end(self, seconds: float) -> bool:
         """Let none begin, and wait for those under way, but not longer than so many seconds; whether none is left."""
         countdown = Countdown(seconds)
         with self._changed:
-            self._are_over = True
-            while self._under_way and (left := countdown.left):
+            self._is_over = True
+            while self._number and (left := countdown.left):
                 self._changed.wait(min(_LOOK, left))
-            return not self._under_way
+            return not self._number
