@@ -35,8 +35,8 @@ class Interrupting(Recorder):
         super().stage(name, iteration)
 
 
-def interrupt_and_see(hosts: list[SSHD], folder: Path, seconds: float) -> None:
-    """Interrupt a run after so many seconds, and see how it ended."""
+def interrupt_and_see(hosts: list[SSHD], folder: Path, seconds: float) -> str:
+    """Interrupt a run after so many seconds, and see how it ended, which is the answer."""
     lab = Lab(folder)
     lab.view = Interrupting(seconds)
     sample = connector(folder / "connector", MAIN, bootstrap="true\n")
@@ -64,17 +64,18 @@ def interrupt_and_see(hosts: list[SSHD], folder: Path, seconds: float) -> None:
     assert {task.status for task in lab.ledger.tasks(record.id)} <= {"completed", "pending"}, after
     assert [left_on(host) for host in hosts] == [[] for _ in hosts], after
     assert not [path for host in hosts for path in host.home.rglob(f"{record.id}*")], after
+    return expected
 
 
 def test_three_interrupts_at_random_moments_leave_nothing_behind(hosts: list[SSHD], tmp_path: Path) -> None:
     chance = random.Random(1)
-    for number in range(3):
-        interrupt_and_see(hosts[:2], tmp_path / str(number), chance.uniform(0.0, LATEST))
+    ends = [interrupt_and_see(hosts[:2], tmp_path / str(number), chance.uniform(0.0, LATEST)) for number in range(3)]
+    assert "cancelled" in ends
 
 
 @pytest.mark.chaos
 @pytest.mark.slow
 def test_a_hundred_interrupts_at_random_moments_leave_nothing_behind(hosts: list[SSHD], tmp_path: Path) -> None:
     chance = random.Random(2)
-    for number in range(100):
-        interrupt_and_see(hosts[:2], tmp_path / str(number), chance.uniform(0.0, LATEST))
+    ends = [interrupt_and_see(hosts[:2], tmp_path / str(number), chance.uniform(0.0, LATEST)) for number in range(100)]
+    assert ends.count("cancelled") > 10

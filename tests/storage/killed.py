@@ -35,7 +35,7 @@ from tests.storage_contract import Zeros
 settings = eval(sys.argv[1])
 storage = ObjectStorage(**{**settings, "secret_key": SecretStr(settings["secret_key"])})
 entries = [Entry("kept/large", "file", size=9_000_000, content=Zeros())]
-entries += [file(f"{task}/{number}", b"new") for task in ("kept", "new") for number in range(2000)]
+entries += [file(f"{task}/{number}", b"new") for task in ("kept", "new") for number in range(1000)]
 storage.collect("results", entries)
 """
 UPLOAD = """
