@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ hadoop jar "$3"/share/hadoop/tools/lib/hadoop-streaming-*.jar -D mapreduce.job.r
     {options} -input "$4" -output "$5" -mapper "sh -c '{mapper}'" || exit
 """
 TEXT = "a Grüße text.txt"  # the name of an input, for gateways whose sessions have no locale
+WORDS = ["foo", "bar", "foobar", "a b", "$x", "it's", "Grüße", "x\ty", "baz", "end.", '"said"', "c:\\d"]
+ALL_AT_ONCE = r"""a b|[$]x|it's|Gr[üa]ße|foo(?:bar)?|"[a-z]*"|:\\d|end\."""
 GET = 'hdfs dfs -cat "$5/part-00000" >"$2/answer"\n'
 
 
@@ -44,6 +47,16 @@ def texts(folder: Path, *lines: str) -> LocalStorage:
     (folder / "texts").mkdir(parents=True)
     (folder / "texts" / TEXT).write_text("".join(f"{line}\n" for line in lines))
     return LocalStorage(path=str(folder))
+
+
+def book(folder: Path, size: int) -> tuple[LocalStorage, str]:
+    """A text of so many bytes, as an input, and the text."""
+    chance = random.Random(5)
+    text = "".join(" ".join(chance.choices(WORDS, k=12)) + "\n" for _ in range(2000))
+    text = text * (size // len(text.encode()) + 1)
+    storage = texts(folder)
+    (folder / "texts" / TEXT).write_text(text)
+    return storage, text
 
 
 def left_in(hadoop: Hadoop, gateway: SSHD, seconds: float = 60.0) -> list[str]:

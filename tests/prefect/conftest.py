@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from prefect.context import refresh_global_settings_context
 
 from blocks.server import embedded
 from tests.servers.object_stores_fixture import s3
@@ -29,3 +30,4 @@ def embedded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     for name in [name for name in os.environ if name.startswith(_OURS)]:
         del os.environ[name]
     os.environ.update(before)
+    refresh_global_settings_context()  # Prefect, too, forgets the server
