@@ -212,6 +212,6 @@ def clean_up(connector: SmartConnector, flow_run: FlowRun, state: State[Any]) ->
                 ledger,
                 record,
                 lambda _name, _folder: connector,
-                "cancelled" if state.is_cancelled() else "failed",
+                "cancelled" if state.is_cancelled() or state.is_cancelling() else "failed",
                 state.message or f"the flow run is {state.name}",
             )

@@ -17,7 +17,7 @@ from flows import belated_records
 from flows.abandoned import is_abandoned
 from flows.belated_records import Find
 from flows.control import Control
-from flows.ledger import HostRecord, Lease, Ledger, RunRecord, RunStatus
+from flows.ledger import HostRecord, Lease, Ledger, RunRecord
 from flows.ledger.owner import this_process
 from flows.references import load
 from flows.release import release
@@ -130,10 +130,11 @@ def _end_sweep(ledger: Ledger, lease: Lease, record: RunRecord, find: Find, endi
 def _write_ending(lease: Lease, record: RunRecord, ending: Ending, message: str) -> None:
     state = RunState.model_validate_json(record.state)
     if record.status == "running":
-        status: RunStatus = ending
+        if state.ending in ("cancelled", "failed"):  # its controller knew, and died when it tidied up
+            ending, message = state.ending, "; ".join(state.messages) or message
         state = state.model_copy(update={"ending": state.ending or ending, "messages": (message,)})
         state = state.model_copy(update={"ended": state.ended or time.time()})
-        lease.end(status, message)
+        lease.end(ending, message)
         lease.note("error", message)
     lease.save(state.model_copy(update={"destroyed": True, "outputs_wait": False}).model_dump_json())
 

@@ -14,7 +14,9 @@ def connector(folder: Path, main: str, sweep: Mapping[str, Any] | None = None, *
     payload = folder / "payload"
     process = payload / "process_payload"
     process.mkdir(parents=True, exist_ok=True)
-    (process / "main.sh").write_text(main)
+    main_script = process / "main.sh"
+    if not main_script.exists() or main_script.read_text() != main:  # several controllers may have it at the same time
+        main_script.write_text(main)
     for name, place in (("schedule", process), ("bootstrap", payload)):
         if name in declared:
             (place / f"{name}.sh").write_text(declared.pop(name))

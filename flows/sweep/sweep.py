@@ -14,6 +14,7 @@ from math import inf
 from typing import Any
 
 from blocks.errors import ChimineyError, RunCancelled, unexpected
+from blocks.under_way import UnderWay
 from flows.connector import SmartConnector
 from flows.control import Control
 from flows.ledger import Lease, Ledger, RunRecord
@@ -45,6 +46,7 @@ class Sweep:
         self._waiting = self._missing()
         self._taking = threading.Lock()
         self._leaving = threading.Event()
+        self._at_work = UnderWay("the sweep is over")
         self._failure: BaseException | None = None
 
     def drive(self, carry_out: CarryOut) -> None:
@@ -66,10 +68,10 @@ class Sweep:
                     self._show()
                 self._check()
         except RunCancelled:  # whoever has no time for that may end the process
-            self._leave(threads, inf)
+            self._leave_in_peace()
             raise
         except BaseException:
-            self._leave(threads, LEAVE_SECONDS)
+            self._leave(LEAVE_SECONDS)
             raise
         self._check()
         self._show(now=True)
@@ -98,14 +100,18 @@ class Sweep:
     def _work(self, carry_out: CarryOut) -> None:
         """Take one point after the other."""
         try:
-            while not self.is_leaving():
-                with self._taking:
-                    taken = next(self._waiting, None)
-                if taken is None:
-                    return
-                self._run(*taken, carry_out)
+            with self._at_work.one():
+                self._take_all(carry_out)
         except BaseException as error:  # noqa: BLE001 -- the sweep raises it
             self._failure = error
+
+    def _take_all(self, carry_out: CarryOut) -> None:
+        while not self.is_leaving():
+            with self._taking:
+                taken = next(self._waiting, None)
+            if taken is None:
+                return
+            self._run(*taken, carry_out)
 
     def _run(self, number: int, point: dict[str, Any], carry_out: CarryOut) -> None:
         child = patiently(lambda: self._child(number, point))
@@ -142,13 +148,20 @@ class Sweep:
             self._tabled = time.monotonic()
             self.view.table("results", table(self.ledger, self.record), None)
 
-    def _leave(self, threads: list[threading.Thread], seconds: float) -> None:
+    def _leave_in_peace(self) -> None:
+        """Have all runs stop, however long that takes; a second Ctrl-C gives them no time, and the end of the process some."""
+        try:
+            self._leave(inf)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            self._leave(LEAVE_SECONDS)
+            raise
+
+    def _leave(self, seconds: float) -> None:
         """Have all runs stop and clean up after themselves, which may take so long."""
         self._leaving.set()
-        deadline = time.monotonic() + seconds
-        for thread in threads:
-            while thread.is_alive() and (left := deadline - time.monotonic()) > 0:
-                thread.join(min(left, 1.0))
+        self._at_work.end(seconds)  # no thread is joined: one of which the join is broken off by a signal counts as ended
 
 
 class Spokesman(View):

@@ -215,9 +215,10 @@ def test_keys_come_from_the_seed_and_are_the_same_for_all_who_have_it(ec2: EC2, 
 def test_what_is_being_made_when_a_run_is_cancelled_is_destroyed_too(ec2: EC2, label: RunLabel) -> None:
     compute = resource(ec2)
     hosts = wanted(compute)
+    before = len(ec2.calls("RunInstances"))
     with ThreadPoolExecutor(4) as pool:
         making = [pool.submit(compute.make, host, label) for host in hosts]
-        while not ec2.calls("RunInstances"):
+        while len(ec2.calls("RunInstances")) == before:
             time.sleep(0.01)
         compute.destroy(label.run, hosts)
         for each in making:

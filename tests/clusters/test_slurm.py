@@ -250,8 +250,7 @@ def test_progress_tells_what_runs_from_what_waits_and_why(slurm: Slurm, tmp_path
         target=lab.go, args=(connector(tmp_path / "c", wait), compute), kwargs={"sweep": {"n": list(range(6))}}
     )
     run.start()
-    shown = until(lambda: next((each for each in lab.seen if each.running == 2 and each.queued == 4), None))
-    assert "JobArrayTaskLimit" in shown.note
+    until(lambda: any((each.running, each.queued) == (2, 4) and "JobArrayTaskLimit" in each.note for each in lab.seen))
     (slurm.host.home / "go").touch()
     run.join(250)
     assert lab.seen[-1].completed == 6

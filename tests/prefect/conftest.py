@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from prefect.context import refresh_global_settings_context
+from prefect.events.worker import EventsWorker
 
 from blocks.server import embedded
 from tests.servers.object_stores_fixture import s3
@@ -23,11 +24,14 @@ def embedded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         if name.startswith("PREFECT_"):
             del os.environ[name]
     os.environ["CHIMINEY_HOME"] = str(tmp_path_factory.mktemp("home"))
-    assert embedded.ensure()
-    embedded.connect()
-    yield
-    embedded.stop()
-    for name in [name for name in os.environ if name.startswith(_OURS)]:
-        del os.environ[name]
-    os.environ.update(before)
-    refresh_global_settings_context()  # Prefect, too, forgets the server
+    try:
+        assert embedded.ensure()
+        embedded.connect()
+        yield
+        EventsWorker.drain_all(timeout=60)  # Prefect's threads would go on sending to this server
+        embedded.stop()
+    finally:
+        for name in [name for name in os.environ if name.startswith(_OURS)]:
+            del os.environ[name]
+        os.environ.update(before)
+        refresh_global_settings_context()  # Prefect, too, forgets the server

@@ -186,8 +186,8 @@ def test_a_run_from_the_ui_uses_a_saved_resource_and_leaves_artifacts(
     assert record.status == "completed"
     assert len(list((tmp_path / record.name / "output").iterdir())) == 2
     of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
-    artifacts = server.read_artifacts(artifact_filter=of_run)
-    assert {artifact.type for artifact in artifacts} == {"progress", "table", "markdown"}
+    shown = {"progress", "table", "markdown"}
+    until(lambda: {artifact.type for artifact in server.read_artifacts(artifact_filter=of_run)} == shown)
     assert left_on(host) == []
 
 
@@ -298,7 +298,8 @@ def test_a_run_that_failed_has_a_report_and_a_retry_from_the_ui_goes_on_with_it(
     run = start(server, "fragile", tmp_path, sweep={"k": [1, 2]}, reliability=once)
     until(lambda: state(server, run.id) == StateType.FAILED)
     of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
-    report = next(each for each in server.read_artifacts(artifact_filter=of_run) if each.type == "markdown")
+    reports = until(lambda: [each for each in server.read_artifacts(artifact_filter=of_run) if each.type == "markdown"])
+    report = reports[0]
     assert "failed" in str(report.data)
     assert "the magnet quenched" in str(report.data)
 

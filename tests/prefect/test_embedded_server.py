@@ -243,6 +243,8 @@ import flows
 from prefect import tags
 with tags({tmp_path.name!r}):
     asyncio.run(flows.quick())
+from prefect.events.worker import EventsWorker
+EventsWorker.instance().wait_until_empty()  # else Prefect may say at the end that it still sends events
 """
     done = _python(script)
     assert done.returncode == 0, done.stderr

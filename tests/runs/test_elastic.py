@@ -332,6 +332,7 @@ def test_the_reaper_destroys_the_machines_of_a_dead_run_and_leaves_a_live_one_al
     dead, live = lab.add(proposal), lab.add(proposal)
     controllers = [start(tmp_path, record) for record in (dead, live)]
     while len(provider.living()) < 4:
+        assert [each.poll() for each in controllers] == [None, None], (tmp_path / "errors").read_text()[-2000:]
         time.sleep(0.1)
     os.killpg(controllers[0].pid, signal.SIGKILL)
     controllers[0].wait()
@@ -413,6 +414,7 @@ def test_what_no_living_run_has_is_found_with_the_provider_and_removed(provider:
     live = lab.add(proposal)
     controller = start(tmp_path, live)
     while not provider.living():
+        assert controller.poll() is None, (tmp_path / "errors").read_text()[-2000:]
         time.sleep(0.1)
     ended = lab.go(connector(tmp_path / "c", NUMBERED, **KINDS), compute)
     for left in (f"{ended.run_id}/machine-7", "unknown/machine-1"):

@@ -49,7 +49,10 @@ def start_point(folder: Path) -> LocalStorage:
 
 
 @pytest.mark.ssh
-def test_it_iterates_on_the_same_hosts_until_the_criterion_settles(hosts: list[SSHD], tmp_path: Path) -> None:
+def test_it_iterates_on_the_same_hosts_until_the_criterion_settles(
+    hosts: list[SSHD], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blocks.transport.ssh_channels.PATIENCE", 120.0)  # also where the whole machine stands still
     lab = Lab(tmp_path)
 
     result = lab.go(halving(tmp_path), unix(*hosts[:2], slots=2), input=start_point(tmp_path))

@@ -116,10 +116,10 @@ def test_a_table_of_a_sweep_that_cannot_be_written_is_a_warning_and_is_written_w
     keep_records(sweep, storage, outcome(sweep, storage))
 
     assert any(message.startswith("run.json and results.csv could not be written: ") for message in lab.view.messages)
-    assert "what could not be written is written by: chiminey resume sweep-sample-5e" in lab.view.messages
-    assert not is_exhausted(lab.ledger, lab.ledger.find("5e"))
+    assert f"what could not be written is written by: chiminey resume {sweep.record.name}" in lab.view.messages
+    assert not is_exhausted(lab.ledger, lab.ledger.find(sweep.record.id))
     away.unlink()
     keep_records(sweep, storage, outcome(sweep, storage))
     assert (away / sweep.record.name / "results.csv").is_file()
-    assert is_exhausted(lab.ledger, lab.ledger.find("5e"))
+    assert is_exhausted(lab.ledger, lab.ledger.find(sweep.record.id))
     sweep.close()

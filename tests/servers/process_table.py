@@ -19,8 +19,11 @@ def only_child(pid: int) -> int:
 
 def children(pid: int) -> list[int]:
     """What the threads of ``pid`` have started, or have as orphans, and still runs."""
-    threads = Path(f"/proc/{pid}/task").glob("*")
-    return [int(child) for thread in threads for child in _read_file(thread / "children").split()]
+    try:
+        threads = [thread.name for thread in Path(f"/proc/{pid}/task").iterdir()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [int(child) for thread in threads for child in _read(pid, f"task/{thread}/children").split()]
 
 
 def descendants(pid: int) -> list[int]:
@@ -70,11 +73,7 @@ def _namespace(pid: int) -> str:
 
 
 def _read(pid: int, file: str) -> str:
-    return _read_file(Path(f"/proc/{pid}/{file}"))
-
-
-def _read_file(file: Path) -> str:
     try:
-        return file.read_bytes().decode(errors="replace")
+        return Path(f"/proc/{pid}/{file}").read_bytes().decode(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -211,6 +212,7 @@ def test_no_permission_is_named(host: SSHD) -> None:
 def test_a_server_that_is_away_for_some_seconds_is_waited_for(host: SSHD, storage: SFTPStorage) -> None:
     storage.write("x", b"1")
     host.stop()
+    time.sleep(1.0)  # so that the end of the connection has arrived
     when(lambda: storage.is_waited_for, host.start)
     storage.write("y", b"2")
     assert storage.list("") == ["x", "y"]

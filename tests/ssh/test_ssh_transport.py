@@ -49,7 +49,8 @@ def test_a_script_gives_its_output_from_the_users_home(host: SSHTransport) -> No
     assert host.run("hostname; pwd") == b"n1\n/home/lab\n"
 
 
-def test_many_scripts_share_one_connection(hosts: list[SSHD], host: SSHTransport) -> None:
+def test_many_scripts_share_one_connection(hosts: list[SSHD], host: SSHTransport, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blocks.transport.ssh_channels.PATIENCE", 120.0)  # also where the whole machine stands still
     for number in range(20):
         assert host.run(f"echo {number}") == b"%d\n" % number
     assert hosts[0].connections() == 1
@@ -193,7 +194,8 @@ def test_a_tree_of_a_thousand_files_survives_the_way_in_and_out(host: SSHTranspo
     assert back == {entry.path: entry.content for entry in tree}
 
 
-def test_sftp_uses_the_same_connection(hosts: list[SSHD], host: SSHTransport) -> None:
+def test_sftp_uses_the_same_connection(hosts: list[SSHD], host: SSHTransport, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blocks.transport.ssh_channels.PATIENCE", 120.0)  # also where the whole machine stands still
     host.run("echo hello > file")
     client = host.sftp()
     assert client.stat("file").st_size == 6

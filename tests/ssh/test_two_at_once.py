@@ -161,6 +161,7 @@ def test_what_another_login_node_was_setting_up_when_it_went_down_is_dead(sshd: 
     with session_on(sshd, "shared") as session:
         become(sshd, "login1", "first")
         set_up(session)
+        until(lambda: any("runner.sh" in line for line in sshd.processes()))
         subprocess.run(sshd.inside("pkill", "-KILL", "-f", "runner.sh"), check=True)
         become(sshd, "login2", "second")
         (folder_of(sshd) / "batches" / scripts.BOOTSTRAP / "tick").write_text(f"{time.time() - 100:.0f}\n")

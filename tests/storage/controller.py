@@ -24,6 +24,7 @@ from flows.ledger import Ledger, RunRecord
 from flows.proposal import Proposal
 from flows.request import RunRequest
 from flows.view import View
+from tests.engine import patient_clean_up
 from tests.payloads import connector
 from tests.servers.swift import Swift
 
@@ -84,6 +85,7 @@ def die_at(moment: int, when: str) -> None:
 
 def main() -> None:
     url, run, folder, *moment = sys.argv[1:]
+    patient_clean_up(setattr)
     ledger = Ledger(url)
     record = ledger.run(run)
     assert record is not None

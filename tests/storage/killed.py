@@ -14,6 +14,7 @@ from tests.servers.swift import Swift
 from tests.storage.object_storages import raw_keys, uploads
 
 REPOSITORY = Path(__file__).parents[2]
+LOOKS = 6  # that must be the same
 REPLACE = """
 import sys
 from pydantic import SecretStr
@@ -78,9 +79,9 @@ def killed_while(storage: ObjectStorage, swift: Swift, is_time: Any, program: st
 def wait_until_still(storage: ObjectStorage, swift: Swift) -> None:
     """What a process had asked for may be done some time after it was killed, however slow the disk is."""
     seen: list[object] = []
-    while len(seen) < 3 or seen[-1] != seen[-3]:
+    while len(seen) < LOOKS or any(each != seen[-1] for each in seen[-LOOKS:]):
         seen.append((raw_keys(storage, swift), uploads(storage, swift)))
-        time.sleep(0.1)
+        time.sleep(0.2)
 
 
 def settings_of(storage: ObjectStorage, swift: Swift) -> dict[str, str]:

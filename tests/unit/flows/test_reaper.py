@@ -16,6 +16,7 @@ from flows.abandoned import is_abandoned
 from flows.ledger import Lease, RunRecord
 from flows.ledger.owner import this_process
 from flows.request import SweepRequest
+from flows.state import Ending, RunState
 from flows.sweep_map import SweepMap
 from flows.taking_up import called_as
 from tests.engine import Lab
@@ -195,3 +196,19 @@ def test_a_cancel_of_somebody_elses_controller_is_none_of_who_goes_on_with_its_r
     lease.end("cancelled", "the run was cancelled")
     lease.release()
     assert not called_as(lab.ledger.find(record.id)).was_in_hand
+
+
+@pytest.mark.parametrize(("ending", "sentence"), [("cancelled", "the run was cancelled"), ("failed", "the disk is full")])
+def test_a_run_whose_controller_died_as_it_tidied_up_ended_as_that_one_knew(
+    lab: Lab, tmp_path: Path, ending: Ending, sentence: str
+) -> None:
+    record = a_run(lab, tmp_path)
+    machine, _, *rest = this_process().split("|")
+    lease = lab.ledger.acquire(record.id, "|".join([machine, "999999999", *rest]))
+    assert lease is not None
+    lease.begin("0f0f0f0f")
+    lease.save(RunState(ending=ending, messages=(sentence,)).model_dump_json())
+
+    assert reaper.reap(lab.ledger, lab.find) == [f"{record.name}: cleaned up"]
+    ended = lab.ledger.find(record.id)
+    assert (ended.status, ended.message) == (ending, sentence)
