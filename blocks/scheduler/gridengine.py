@@ -42,6 +42,9 @@ for id in $jobs; do
         echo "$accounts" | grep -E '^(hostname|jobnumber|taskid|slots|failed|exit_status|ru_wallclock|maxvmem|category) '
     fi
     case $accounts in (*"job id $id not found"*|*jobnumber*) echo "others $id";; esac
+    for job in $(grep -lx "$id" batches/*/job.* 2>/dev/null); do
+        sed -n "s/^#\\$ -l /asked $id /p" "${job%/*}/array.${job##*.}"
+    done
 done"""
 
 # To Grid Engine these two mean that the job is to be begun again, whatever -r says, or to be held; a prologue may end with them.

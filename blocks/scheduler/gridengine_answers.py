@@ -60,17 +60,21 @@ def _errors(printed: str) -> Iterator[Element]:
 def _accounted(printed: str, memory_resource: str) -> Iterator[Element]:
     """What the accounts say; of an element that was begun twice, the later time."""
     records: list[dict[str, str]] = []
+    asked: dict[str, list[str]] = {}
     for line in printed.splitlines():
         word, _, rest = line.partition(" ")
         if word == "hostname":
             records.append({})
-        if word == "others":
+        if word == "asked":  # only Son of Grid Engine's accounts say what was asked for, in the category
+            job, _, resource = rest.partition(" ")
+            asked.setdefault(job, []).append(resource)
+        elif word == "others":
             yield Element(rest, _EVERY, "over", "nothing, as of a deleted job,", cause=Cause.CANCELLED, unbegun=True)
         elif records:
             records[-1][word] = rest.strip()
     for record in reversed(records):
         if record.get("taskid", "").isdigit() and "exit_status" in record:
-            yield _ended(record, memory_resource)
+            yield _ended({"category": ",".join(asked.get(record["jobnumber"], ())), **record}, memory_resource)
 
 
 def _ended(record: dict[str, str], memory_resource: str) -> Element:
@@ -102,7 +106,9 @@ def _took_its_memory(record: dict[str, str], memory_resource: str) -> bool:
     asked = re.search(rf"\b{re.escape(memory_resource)}=([^,\s]+)", record.get("category", ""))
     if asked is None:
         return False
-    return megabytes(record["maxvmem"]) >= megabytes(asked[1]) * int(record["slots"])
+    used = record["maxvmem"]
+    bare = re.fullmatch(r"[\d.]+", used)  # Gridware's accounts have bytes
+    return (float(used) / 1024**2 if bare else megabytes(used)) >= megabytes(asked[1]) * int(record["slots"])
 
 
 def _took_its_time(record: dict[str, str]) -> bool:

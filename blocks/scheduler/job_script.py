@@ -20,6 +20,7 @@ command -v module >/dev/null 2>&1 || for file in /etc/profile.d/modules.sh /etc/
     [ ! -r "$file" ] || command -v module >/dev/null 2>&1 || . "$file"
 done
 command -v module >/dev/null 2>&1 || { echo "there is no module command on this node, to load modules with" >&2; exit 125; }"""
+AGAIN = "the scheduler began this element anew"  # PBS does that with arrays, also after a preemption; what had begun is lost
 _SHELL = "if command -v bash >/dev/null 2>&1; then shell=bash; else shell=sh; fi"
 
 
@@ -33,6 +34,7 @@ def job(dialect: Dialect, array: Array, layout: Layout, head: list[str]) -> str:
         f"index={dialect.index}",
         f'exec >>"log/{array.number}.$index" 2>&1 </dev/null',
         f"element=$(({array.offset} + index))",
+        f'[ ! -d "elements/$element/slot" ] || echo "{AGAIN}"',
         'mkdir -p "elements/$element/slot" "elements/$element/left" || exit 125',
         f'sed -n "$(((element - 1) * {per} + 1)),$((element * {per}))p" tasks >"elements/$element/tasks" || exit 125',
         'export CHIMINEY_BATCH="$PWD" CHIMINEY_ELEMENT="$element"',

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from blocks.job import JobRequest, megabytes
 from blocks.scheduler.array import Array
 from blocks.scheduler.dialect import Dialect, Element, Facts
-from blocks.scheduler.pbs_qstat import NEVER, Ends, elements
+from blocks.scheduler.job_script import AGAIN
+from blocks.scheduler.pbs_qstat import GIVEN_UP, NEVER, Ends, elements
 from blocks.scheduler.pbs_words import ID, head, is_away, is_full, processors, settings, uneven
 from blocks.work import Cause
 
@@ -58,7 +59,8 @@ class OpenPBS(Dialect):
         size = array.size
         options = [
             *head(name, job),
-            *(["-r n"] if size == 1 else [f"-J 1-{size}{f'%{at_once}' if at_once else ''}"]),  # arrays are always rerunnable
+            # Arrays are always rerunnable: where a site's default is another, they are refused unless they say so first.
+            *(["-r n"] if size == 1 else ["-r y", f"-J 1-{size}{f'%{at_once}' if at_once else ''}"]),
             "-o /dev/null",
             "-j oe",
             *(f"-l {line}" for line in _select(job)),
@@ -72,11 +74,10 @@ class OpenPBS(Dialect):
         return f'said=$(qsub {script}) && echo "$said" | {ID}'
 
     def find(self, name: str) -> str:
-        """Also among those that have ended, where the server keeps them: by default it does not, and refuses to look."""
+        """Also among those that have ended, where the server keeps them: else that question finds nothing, not even who lives."""
         asked = f'-u "$(id -un)" -N {name}'
-        return (
-            f'found=$(qselect -x {asked} 2>/dev/null || qselect {asked}) && for id in $found; do echo "${{id%%.*}}"; break; done'
-        )
+        ended = f"$(qselect -x {asked} 2>/dev/null)"
+        return f'found=$(qselect {asked}) && for id in $found {ended}; do echo "${{id%%.*}}"; break; done'
 
     def queue(self) -> str:
         return f"""{{
@@ -107,8 +108,11 @@ fi
         accounting = found.get("job_history_enable", "").lower() == "true"
         return Facts(f"PBS {found.get('pbs_version', '')}".strip(), largest, accounting, notes)
 
+    def blame(self, log: str) -> Cause | None:
+        return Cause.PREEMPTED if AGAIN in log else None
+
     def is_hopeless(self, reason: str) -> bool:
-        return reason.startswith(NEVER)
+        return reason.startswith(NEVER) or bool(GIVEN_UP.match(reason))
 
     def may_pass(self, reason: str) -> bool:
         return True  # it is of the nodes that there are at present

@@ -20,6 +20,9 @@ _STATES: dict[str, State] = {
     **dict.fromkeys("RESU", "running"),
 }
 NEVER = "Can Never Run"
+_HELD = re.compile(r"(?i)job (?:array )?held\b")
+# By the server, whose administrator alone may release it.
+GIVEN_UP = re.compile(r"(?i)job (?:array )?held\b.* (?:too many failed attempts|security breach)")
 _LIMITS = (("walltime", Cause.TIME), ("mem", Cause.MEMORY))
 _DELETED = "91"  # the substate of a job that was ended by qdel, whether it ran or not
 
@@ -75,7 +78,8 @@ def _element(job: str, record: Mapping[str, str], ends: Ends) -> Iterator[Elemen
 def _reason(record: Mapping[str, str]) -> str:
     """Why it waits. There are other comments, such as when an array began."""
     comment = record.get("comment", "")
-    return comment.removeprefix("Not Running: ") if comment.startswith(("Not Running", NEVER)) else ""
+    is_reason = comment.startswith(("Not Running", NEVER)) or _HELD.match(comment)
+    return comment.removeprefix("Not Running: ") if is_reason else ""
 
 
 def _end(record: Mapping[str, str], ends: Ends) -> tuple[str, Cause | None]:
@@ -109,5 +113,8 @@ def _amount(text: str) -> int:
 
 
 def _moment(text: str) -> float:
-    """Seconds since the epoch; 0 when nothing is said."""
-    return datetime.strptime(text, _MOMENT).replace(tzinfo=UTC).timestamp() if text else 0.0
+    """Seconds since the epoch; 0 when nothing is said, or ``UNKNOWN``."""
+    try:
+        return datetime.strptime(text, _MOMENT).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0

@@ -110,7 +110,7 @@ held=$(echo "$known" | awk -F '|' '{{ gsub(" ", "_", $4) }} $3 == "PENDING" && $
             elif key == "SchedulerParameters" and (limit := re.search(r"max_array_tasks=(\d+)", value)):
                 limits.append(int(limit[1]))
             elif key == "AccountingStorageType":
-                accounting = value != "accounting_storage/none"
+                accounting = value not in ("accounting_storage/none", "(null)")  # the latter from 23.11 on
             elif line.count("|") == 5:
                 partition, up, limit, nodes, cpus, memory = line.split("|")
                 notes.append(f"partition {partition}: {up}, at most {limit}, {nodes} nodes with {cpus} CPUs and {memory} MB")

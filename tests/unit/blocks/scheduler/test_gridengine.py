@@ -233,3 +233,39 @@ def test_a_queue_that_is_full_and_a_master_that_is_away_are_no_refusals() -> Non
     assert DIALECT.is_full("Unable to run job: job rejected: only 5 jobs are allowed per user (current job count: 5)")
     assert DIALECT.is_away("error: commlib error: got select error (Connection refused)")
     assert not DIALECT.is_full("Unable to run job: error: no suitable queues")
+
+
+def without_category(text: str) -> str:
+    """As all but Son of Grid Engine have it."""
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("category"))
+
+
+@pytest.mark.parametrize(
+    ("wallclock", "maxvmem", "cause"),
+    [
+        ("43201", "3383296", Cause.TIME),
+        ("39", "3383296.000", Cause.CANCELLED),
+        ("39", "209715200", Cause.MEMORY),
+        ("39", "401.2MB", Cause.MEMORY),
+    ],
+)
+def test_where_the_accounts_do_not_have_what_was_asked_for_the_job_scripts_do(wallclock: str, maxvmem: str, cause: Cause) -> None:
+    told = without_category(record(1, "100 : assumedly after job", "137", wallclock=wallclock, maxvmem=maxvmem))
+    (element,) = DIALECT.parse(f"{told}asked 3 h_rt=43200\nasked 3 h_vmem=200M\nasked 4 h_rt=1\n")
+    assert element.cause is cause
+
+
+def test_what_jobs_asked_for_is_read_from_their_scripts(tmp_path: Path) -> None:
+    batch = tmp_path / "batches" / "b"
+    batch.mkdir(parents=True)
+    (batch / "job.1").write_text("3\n")
+    (batch / "array.1").write_text("#!/bin/sh\n#$ -N name\n#$ -l h_rt=43200\n#$ -l h_vmem=200M\necho '#$ -l'\n")
+    (batch / "job.2").write_text("33\n")
+    (batch / "array.2").write_text("#$ -l h_rt=1\n")
+    for command in ("qacct", "qstat"):
+        (tmp_path / command).write_text("#!/bin/sh\n")
+        (tmp_path / command).chmod(0o755)
+    script = f"jobs=3\n{DIALECT.history(accounting=True)}"
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    told = subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout == "asked 3 h_rt=43200\nasked 3 h_vmem=200M\n"

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from blocks.job import JobRequest
 from blocks.scheduler.array import Array
 from blocks.scheduler.dialect import Dialect, Element
+from blocks.scheduler.job_script import AGAIN
 from blocks.scheduler.pbs import OpenPBS
 from blocks.scheduler.torque import Torque
 from blocks.work import Cause
@@ -164,6 +165,7 @@ def test_a_request_is_written_in_chunks() -> None:
         "#PBS -l walltime=25:00:00",
         "#PBS -M lab@example.org",
         "#PBS -m ea",
+        "#PBS -r y",
         "#PBS -J 1-10%3",
         "#PBS -o /dev/null",
         "#PBS -j oe",
@@ -335,7 +337,7 @@ def test_of_long_records_only_what_is_read_is_sent(commands: Path) -> None:
 
 def test_a_job_is_found_where_the_server_keeps_no_history(commands: Path) -> None:
     (commands / "qselect").write_text(
-        '#!/bin/sh\ncase $1 in -x) echo "qselect: PBS is not configured to maintain job history" >&2; exit 1; esac\n'
+        "#!/bin/sh\ncase $1 in -x) exit; esac\n"  # as OpenPBS does: it finds nothing, and says so to nobody
         "echo 9[].pbshost\n"
     )
     (commands / "qselect").chmod(0o755)
@@ -349,3 +351,30 @@ def test_the_job_of_a_name_is_found_once(commands: Path) -> None:
     answer(commands, "qselect", "")
     result = shell(commands, PBS.find("c1"))
     assert (result.returncode, result.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("comment", "is_hopeless"),
+    [
+        ("job held, too many failed attempts to run", True),
+        ("Job Array Held, too many failed attempts to run subjob 9[1].pbshost", True),
+        ("job held due to possible security breach of job tmpdir, failed to start", True),
+        ("Job held by lab on Tue Nov 24 21:30:00 2026", False),
+    ],
+)
+def test_a_job_that_is_held_says_why_and_is_given_up_when_nobody_but_an_administrator_can_release_it(
+    comment: str, is_hopeless: bool
+) -> None:
+    (element,) = PBS.parse(f"Job Id: 9[1].pbshost\n    job_state = H\n    comment = {comment}\n")
+    assert (element.state, element.reason) == ("pending", comment)
+    assert PBS.is_hopeless(element.reason) == is_hopeless
+
+
+def test_a_beginning_that_nobody_knows_is_none() -> None:
+    (element,) = PBS.parse("Job Id: 9[1].pbshost\n    job_state = Q\n    estimated.start_time = UNKNOWN\n")
+    assert element.start == 0.0
+
+
+def test_an_element_that_was_begun_anew_was_preempted() -> None:
+    assert PBS.blame(f"{AGAIN}\n") is Cause.PREEMPTED
+    assert PBS.blame("whatever else it said") is None

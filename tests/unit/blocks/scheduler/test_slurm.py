@@ -135,10 +135,10 @@ def test_an_array_has_the_indices_from_one(size: int, at_once: int) -> None:
     assert len(head) == 5, "what was not asked for is left to the cluster"
 
 
-def test_the_largest_array_ends_one_below_the_setting() -> None:
+@pytest.mark.parametrize("none", ["accounting_storage/none", "(null)"])
+def test_the_largest_array_ends_one_below_the_setting(none: str) -> None:
     facts = SLURM.read_facts(
-        "slurm-wlm 22.05.8\nMaxArraySize            = 1001\nAccountingStorageType   = accounting_storage/none\n"
-        "batch*|up|1:00:00|4|16|64000\n"
+        f"slurm-wlm 22.05.8\nMaxArraySize            = 1001\nAccountingStorageType   = {none}\nbatch*|up|1:00:00|4|16|64000\n"
     )
     assert (facts.version, facts.largest_array, facts.accounting) == ("Slurm 22.05.8", 1000, False)
     assert facts.notes == ("partition batch*: up, at most 1:00:00, 4 nodes with 16 CPUs and 64000 MB",)
