@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from datetime import timedelta
+from http.client import CONFLICT
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags, FlowFilter, FlowFilterName
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import IntervalSchedule
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from blocks.errors import NotFound
 from blocks.server.environment import HEARTBEAT
@@ -28,6 +29,7 @@ TAG = "chiminey"
 SWEEP_TAG = "chiminey-sweep"
 PRESET_TAG = "chiminey-preset"
 REAP_EVERY = timedelta(minutes=10)
+_HEARTBEATS, _PATH = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "CHIMINEY_PATH"
 
 
 def activate(connector: SmartConnector) -> str:
@@ -87,12 +89,34 @@ def activate_reaper(reap: Flow[[], None]) -> UUID:
 def deploy(
     client: SyncPrefectClient, flow: Flow[..., Any], name: str, entrypoint: str, tags: list[str], every: timedelta | None = None
 ) -> UUID:
-    """Make, or renew, a deployment."""
+    """Make, or renew, a deployment. What somebody has set of it in the UI, such as schedules and limits, stays as it is."""
+    try:
+        present = client.read_deployment_by_name(f"{flow.name}/{name}")
+    except ObjectNotFound:
+        return _create(client, flow, name, entrypoint, tags, every)
+    mine = {_HEARTBEATS, _PATH}
+    theirs = {word: value for word, value in present.job_variables.get("env", {}).items() if word not in mine}
+    update = DeploymentUpdate(
+        entrypoint=entrypoint,
+        description=flow.description,
+        work_pool_name=POOL,
+        tags=tags,
+        parameter_openapi_schema=flow.parameters.model_dump_for_openapi(),  # pyright: ignore[reportArgumentType]
+        job_variables={**present.job_variables, "env": {**theirs, **_environment()}},
+    )
+    try:
+        client.update_deployment(present.id, update)
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != CONFLICT:
+            raise
+        client.update_deployment(present.id, update.model_copy(update={"parameters": {}}))  # they fit the connector no longer
+    return present.id
+
+
+def _create(
+    client: SyncPrefectClient, flow: Flow[..., Any], name: str, entrypoint: str, tags: list[str], every: timedelta | None
+) -> UUID:
     schedules = [DeploymentScheduleCreate(schedule=IntervalSchedule(interval=every), active=True)] if every else []
-    environment = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT)}
-    if folders := os.environ.get("CHIMINEY_PATH"):  # the home and the ledger are the worker's own; its URL may hold a password
-        absolute = [str(Path(folder).expanduser().absolute()) for folder in folders.split(os.pathsep) if folder]
-        environment["CHIMINEY_PATH"] = os.pathsep.join(absolute)
     return client.create_deployment(
         flow_id=client.create_flow(flow),
         name=name,
@@ -105,8 +129,17 @@ def deploy(
         concurrency_limit=1 if every else None,
         parameter_openapi_schema=flow.parameters.model_dump_for_openapi(),
         enforce_parameter_schema=True,
-        job_variables={"env": environment},
+        job_variables={"env": _environment()},
     )
+
+
+def _environment() -> dict[str, str]:
+    """What runs of a deployment have in their environment: home and ledger are the worker's own, whose URL may be secret."""
+    environment = {_HEARTBEATS: str(HEARTBEAT)}
+    if folders := os.environ.get(_PATH):
+        absolute = [str(Path(folder).expanduser().absolute()) for folder in folders.split(os.pathsep) if folder]
+        environment[_PATH] = os.pathsep.join(absolute)
+    return environment
 
 
 def _register_blocks() -> None:

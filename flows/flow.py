@@ -17,6 +17,7 @@ from prefect import Flow, State, Task, flow, get_run_logger, runtime, tags
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext, SyncClientContext, TagsContext
+from prefect.exceptions import Pause
 from prefect.tasks import exponential_backoff
 
 from blocks.errors import ChimineyError, ResourceError, RunCancelled, RunFailed
@@ -176,10 +177,12 @@ def _new(ledger: Ledger, proposal: Proposal, flow_run: FlowRun) -> RunRecord:
 def _as_task_run(stage: Stage, run: Run, state: RunState) -> RunState:
     """Execute a stage as a Prefect task run, repeated after transient faults."""
     errors: list[Exception] = []
+    done: list[RunState] = []
 
     def act() -> RunState:
         try:
-            return engine.execute(stage, run, state)
+            done.append(engine.execute(stage, run, state))
+            return done[-1]
         except Exception as error:
             errors.append(error)
             raise
@@ -200,7 +203,10 @@ def _as_task_run(stage: Stage, run: Run, state: RunState) -> RunState:
         persist_result=False,
     )
     with TagsContext(current_tags=set()):  # for each tag Prefect would ask the server for leave to begin, and fail without one
-        return execution()
+        try:
+            return execution()
+        except Pause:  # somebody pressed Suspend: the run is told, and stops at a moment of its own, but hosts must be let go
+            return done[-1] if done else engine.execute(stage, run, state)
 
 
 def clean_up(connector: SmartConnector, flow_run: FlowRun, state: State[Any]) -> None:

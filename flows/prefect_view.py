@@ -19,7 +19,7 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.client.schemas.objects import StateType
-from prefect.exceptions import PrefectException
+from prefect.exceptions import ObjectNotFound, PrefectException
 
 from flows import cost
 from flows.cost import Cost
@@ -31,6 +31,9 @@ from flows.view import Level, Progress, View
 SEND_SECONDS = 1.0
 ASK_SECONDS = 3.0
 ROWS = 1000  # of the table; a longer one is no help to a person
+
+_STOPPED = (StateType.CANCELLING, StateType.CANCELLED, StateType.PAUSED)  # one that is suspended ends, and is gone on with later
+_REFUSED = (400, 413, 422)  # of one thing alone, such as a table that is too large for what stands before the server
 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -120,27 +123,38 @@ class PrefectView(View):
 
     def _attempt(self, client: SyncPrefectClient) -> None:
         """The view must never be what ends a run: a server that is away is asked again a second later."""
-        try:
-            self._send(client)
-            if not self._over.is_set() and time.monotonic() - self._asked > ASK_SECONDS:
-                self._asked = time.monotonic()
-                state = client.read_flow_run(self._flow_run).state
-                self._cancelled = state is not None and state.type in (StateType.CANCELLING, StateType.CANCELLED)
-        except (httpx.HTTPError, PrefectException) as error:
-            logging.getLogger("chiminey").debug("the Prefect server could not be told: %s", error)
+        for act in (self._ask, self._send):
+            try:
+                act(client)
+            except (httpx.HTTPError, PrefectException) as error:
+                logging.getLogger("chiminey").debug("the Prefect server could not be told: %s", error)
+
+    def _ask(self, client: SyncPrefectClient) -> None:
+        if not self._over.is_set() and time.monotonic() - self._asked > ASK_SECONDS:
+            self._asked = time.monotonic()
+            state = client.read_flow_run(self._flow_run).state
+            self._cancelled = state is not None and state.type in _STOPPED
 
     def _send(self, client: SyncPrefectClient) -> None:
         with self._lock:
             waiting = dict(self._waiting)
         for name, shown in waiting.items():
             kind, data, description = shown
-            if name in self._sent:
-                client.update_artifact(self._sent[name], ArtifactUpdate(data=data, description=description))
-            else:
-                artifact = ArtifactCreate(
-                    key=f"{self._key}-{name}", type=kind, data=data, description=description, flow_run_id=self._flow_run
-                )
-                self._sent[name] = client.create_artifact(artifact).id
+            try:
+                if name in self._sent:
+                    client.update_artifact(self._sent[name], ArtifactUpdate(data=data, description=description))
+                else:
+                    artifact = ArtifactCreate(
+                        key=f"{self._key}-{name}", type=kind, data=data, description=description, flow_run_id=self._flow_run
+                    )
+                    self._sent[name] = client.create_artifact(artifact).id
+            except ObjectNotFound:  # somebody has deleted it
+                del self._sent[name]
+                continue
+            except httpx.HTTPStatusError as error:
+                if error.response.status_code not in _REFUSED:
+                    raise
+                logging.getLogger("chiminey").debug("the Prefect server does not take %s: %s", name, error)
             with self._lock:
                 if self._waiting.get(name) is shown:  # and not something newer
                     del self._waiting[name]

@@ -10,7 +10,7 @@ import time
 from contextlib import closing
 
 from blocks.compute.resource import ComputeResource
-from blocks.errors import ChimineyError, LeaseLost
+from blocks.errors import ChimineyError, InvalidRequest, LeaseLost, NotFound
 from blocks.host import Host
 from blocks.host_session import HostSession
 from flows import belated_records
@@ -84,7 +84,11 @@ def end(ledger: Ledger, record: RunRecord, find: Find, ending: Ending, message: 
 def _end_run(ledger: Ledger, lease: Lease, record: RunRecord, find: Find, ending: Ending, message: str) -> str:
     sessions: dict[str, HostSession] = {}
     try:
-        compute = load(RunRequest.model_validate_json(record.request).compute, ComputeResource)
+        try:
+            compute = load(RunRequest.model_validate_json(record.request).compute, ComputeResource)
+        except (NotFound, InvalidRequest):  # the run is over all the same; what it left is found when the resource is back
+            _write_ending(lease, record, ending, message)
+            raise
 
         def session(host: Host) -> HostSession:
             return sessions.setdefault(host.id, compute.open(host, record.id))

@@ -17,6 +17,7 @@ from blocks.tls import insecure
 TIMEOUT = 30.0  # seconds of one request
 _TRUST = "in the setting authority_file, where the credentials have it, or as one that this machine trusts"
 _PASSING = re.compile(r"RequestLimitExceeded|Throttl")  # EC2 says so with other codes too
+_OF_AN_IMAGE = re.compile(r"OptInRequired|Not authorized for")  # one that is private, or of which the terms were not accepted
 _LASTING = re.compile(r"Insufficient\w*Capacity|InsufficientFreeAddresses")  # what EC2 says with the code of a server's fault
 _EXPIRED = re.compile(r"RequestExpired|ExpiredToken")  # of credentials that hold for some hours; with status 400
 _UNAUTHORIZED, _TOO_MANY, _SERVER_FAULT = 401, 429, 500  # RFC 9110, RFC 6585
@@ -84,9 +85,12 @@ class Account:
 def _sentence(error: Exception, provider: str) -> Exception:  # noqa: PLR0911 -- one for each kind
     """What an exception of libcloud, or of the libraries below it, says."""
     match error:
+        case InvalidCredsError() if _OF_AN_IMAGE.search(said(error)):  # libcloud takes it for one about the credentials
+            return Refused(f"{provider}: {said(error)}")
         case InvalidCredsError():
             return AuthenticationRefused(
-                f"{provider} does not accept the credentials ({said(error)}); check them, and where they are for"
+                f"{provider} does not accept the credentials ({said(error)}); "
+                "check them, where they are for, and this machine's clock"
             )
         case BaseHTTPError():
             return _of_answer(int(cast(Any, error).code or 0), said(error), provider)

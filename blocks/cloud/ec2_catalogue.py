@@ -12,7 +12,7 @@ from blocks.cloud.machine import Size, Wish
 from blocks.errors import NotFound, Refused
 
 _OWNER = re.compile(r"\d{12}|self|amazon|aws-marketplace|aws-backup-vault")  # as DescribeImages takes it
-_ABSENT = ("NotFound", "Malformed")  # in what EC2 says of what is not there
+_ABSENT = ("NotFound", "Malformed", "Not authorized for")  # in what EC2 says of what is not there
 
 
 class EC2Catalogue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -30,6 +31,7 @@ _STATES: dict[str, MachineState] = {
     "unknown": "coming",
     "terminated": "gone",
 }  # any other: it is there, and will not run by itself
+_NO_SUCH = re.compile(r"(?<![\w-])404(?![\w-])|could not be found")  # and no part of an identifier
 
 
 class OpenStackProvider(Provider):
@@ -139,7 +141,7 @@ class OpenStackProvider(Provider):
 
     def remove_rest(self, run: str) -> list[str]:
         left: list[str] = []
-        for address in self._account.carry_out(addresses):
+        for address in self._addresses():
             if address["description"].startswith(f"{tags.name_of(run)}-"):
                 path = f"/v2.0/floatingips/{address['id']}"
                 self._remove(left, f"address {address['floating_ip_address']}", partial(neutron, self._account, path, "DELETE"))
@@ -155,6 +157,15 @@ class OpenStackProvider(Provider):
         ours: list[Mapping[str, str]] = [node.extra.get("metadata") or {} for node in nodes]
         found = {str(each.get(tags.RUN)) for each in ours if each.get(tags.INSTALLATION) == installation}
         return found | self._groups.runs(installation)
+
+    def _addresses(self) -> list[Any]:
+        """The project's floating addresses; none where Neutron has no routers, and so knows no such thing."""
+        try:
+            return list(self._account.carry_out(addresses))
+        except Refused as error:
+            if not _is_absent(error):
+                raise
+            return []
 
     def _wait_for_place(self, machine: Machine) -> None:
         """Wait until Nova has chosen where a server is to be, unless it takes long.
@@ -219,4 +230,4 @@ def _disk(image: str, size: int) -> dict[str, Any]:
 
 
 def _is_absent(error: Refused) -> bool:
-    return "404" in str(error) or "could not be found" in str(error)
+    return _NO_SUCH.search(str(error)) is not None

@@ -6,6 +6,7 @@ alone, and trusts certificates for the whole process.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from libcloud.common.openstack_identity import OpenStackIdentity_3_0_Connection
@@ -23,6 +24,7 @@ _Compute: Any = openstack.OpenStack_2_Connection
 _Image: Any = openstack.OpenStack_2_ImageConnection
 _Network: Any = openstack.OpenStack_2_NetworkConnection
 _Driver: Any = openstack.OpenStack_2_NodeDriver
+_VERSION = re.compile(r"/v\d+(?:\.\d+)?/?$")
 
 
 class _TrustsAsTold:
@@ -53,6 +55,7 @@ class _OfCatalogue(_TrustsAsTold):
     service_type: Any
     service_catalog: Any
     timeout: Any
+    is_versioned = False  # whether libcloud puts the version of the API into each path, which some catalogues have as well
     _osa: Any
 
     def get_auth_class(self) -> Any:
@@ -68,7 +71,7 @@ class _OfCatalogue(_TrustsAsTold):
         interface = _INTERFACES.get(login.interface, login.interface)
         for endpoint in self.service_catalog.get_endpoints(service_type=self.service_type):
             if endpoint.region == region and endpoint.endpoint_type == interface:
-                return str(endpoint.url)
+                return _VERSION.sub("", str(endpoint.url)) if self.is_versioned else str(endpoint.url)
         raise InvalidRequest(f"{login.place} offers no service of type {self.service_type!r} in the region {region}")
 
     def _region(self, login: OpenStackLogin) -> str:
@@ -89,9 +92,13 @@ class _Nova(_OfCatalogue, _Compute):
 class _Glance(_OfCatalogue, _Image):
     """Images."""
 
+    is_versioned = True
+
 
 class _Neutron(_OfCatalogue, _Network):
     """Networks."""
+
+    is_versioned = True
 
 
 class OpenStackDriver(_Driver):

@@ -50,5 +50,6 @@ class CloudCredentials(Resource, ABC):
             ResourceError: the provider can't be asked, or does not accept them.
         """
         provider = self.provider()
+        provider.machines("")  # of no run: not every provider is asked for a quota
         quota = provider.quota()
         return [f"{provider.name} accepts the credentials", *([quota.words] if quota is not None else [])]

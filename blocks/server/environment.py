@@ -43,6 +43,7 @@ def of_server(port: int) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_API_MAX_PARAMETER_SIZE": "0",  # no limit: a sweep may have as many points as we allow
         "PREFECT_SERVER_UI_API_URL": "/api",  # where the pages came from, also through a tunnel
         "PREFECT_LOGGING_COLORS": "false",
     }

@@ -78,6 +78,8 @@ def stop(patience: float) -> list[str]:
         with suppress(httpx.TransportError), get_client(sync_client=True) as client:  # a server that is gone can't be asked
             cancelled = _drain(client, patience)
         worker.stop(_STOP_LIMIT)
+        with suppress(httpx.TransportError):
+            open_pool()  # for the workers that others have
         return cancelled
 
 
@@ -104,7 +106,7 @@ def _crash_what_was_left() -> None:
     """
     with get_client(sync_client=True) as client:
         for run in _busy(client):
-            if run.labels.get("prefect.worker.name") == _name() and not _has_process(run):
+            if not _has_process(run):
                 client.set_flow_run_state(run.id, Crashed(message="its worker was ended, and it with it"))
 
 
@@ -113,7 +115,7 @@ def _has_process(run: FlowRun) -> bool:
 
 
 def _drain(client: SyncPrefectClient, patience: float) -> list[str]:
-    """Let what runs in the pool end, then cancel what is left; the names of connectors' runs among the cancelled."""
+    """Let what the worker runs end, then cancel what is left; the names of connectors' runs among the cancelled."""
     client.update_work_pool(POOL, WorkPoolUpdate(is_paused=True))
     left = _left(client, patience)
     for run in left:
@@ -124,7 +126,7 @@ def _drain(client: SyncPrefectClient, patience: float) -> list[str]:
 
 
 def _left(client: SyncPrefectClient, patience: float) -> list[FlowRun]:
-    """What is still under way in the pool when all has ended, or after so many seconds."""
+    """What is still under way when all has ended, or after so many seconds."""
     deadline = time.monotonic() + patience
     while (left := _busy(client)) and time.monotonic() < deadline:
         time.sleep(1.0)
@@ -132,10 +134,12 @@ def _left(client: SyncPrefectClient, patience: float) -> list[FlowRun]:
 
 
 def _busy(client: SyncPrefectClient) -> list[FlowRun]:
-    return client.read_flow_runs(
+    """What this worker has under way; on a server of several persons, others have theirs."""
+    in_pool = client.read_flow_runs(
         flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_BUSY))),
         work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL])),
     )
+    return [run for run in in_pool if run.labels.get("prefect.worker.name") == _name()]
 
 
 def _environment() -> dict[str, str]:

@@ -22,8 +22,8 @@ from prefect.states import Cancelling
 from blocks.errors import InvalidRequest, LeaseLost, RunCancelled, RunFailed
 from flows.deployment_parameters import deployment_parameters
 from flows.flow import RUN_TAG, TAG
-from flows.flow_call import TELL_AGAIN
-from flows.ledger import RunRecord, is_completed
+from flows.flow_call import BUSY, TELL_AGAIN
+from flows.ledger import RunRecord, RunStatus, is_completed
 from flows.ledger.owner import this_process
 from flows.request import RunRequest
 from flows.sweep.sweep import LEAVE_SECONDS, Sweep
@@ -32,6 +32,7 @@ from flows.view import View
 
 ASK_SECONDS = 2.0
 Answer = TypeVar("Answer")
+_AWAY = (*BUSY, 408, 500)  # answers of a server, or of what is before it, that may be another in a moment
 _BAD = (StateType.FAILED, StateType.CRASHED, StateType.CANCELLED)
 
 
@@ -42,6 +43,7 @@ class ByWorkers:
         self._sweep = sweep
         self._deployment = _deployment(sweep.record.connector)
         self._under_way = _under_way(sweep.record)
+        self._has_told_of_waiting = False
 
     def __call__(self, child: RunRecord, view: View) -> None:
         """Raises RunFailed: it ended badly. RunCancelled: it did not begin."""
@@ -60,21 +62,35 @@ class ByWorkers:
             if known.status != "running":
                 raise RunFailed(known.message)
         state = self._end_of(client, self._handed_out(client, child), child, view)
-        if state.type in _BAD and not view.cancelled():
-            raise RunFailed(state.message or f"its flow run is {state.name}")
+        self._waited_while_owned(child, view)  # a server that did not hear of a run for a while takes it for dead
+        known = self._sweep.ledger.run(child.id) or child
+        if view.cancelled() or is_completed(known.status):
+            return
+        if known.status != "running":
+            raise RunFailed(known.message)
+        if state is None or state.type in _BAD:
+            reason = "its flow run was deleted" if state is None else state.message or f"its flow run is {state.name}"
+            if not self._sweep.ledger.hosts(child.id):
+                self._end_in_the_queue(child, "cancelled" if state is not None and state.is_cancelled() else "failed", reason)
+            raise RunFailed(reason)
 
     def _waited_for(self, client: SyncPrefectClient, child: RunRecord, view: View) -> bool:
         """Whether a controller before this one had handed it out, and it went on; it does no longer."""
+        owned = self._waited_while_owned(child, view)
+        flow_run = self._under_way.get(f"{RUN_TAG}{child.id}")
+        if flow_run is not None:
+            self._end_of(client, flow_run, child, view)
+        return owned or flow_run is not None
+
+    def _waited_while_owned(self, child: RunRecord, view: View) -> bool:
+        """Wait while a controller is at work on it; whether there was one."""
         ledger, owned = self._sweep.ledger, False
         while ledger.is_owned(child):
             owned = True
             if view.cancelled():
                 ledger.request_cancel(child.id)
             time.sleep(ASK_SECONDS)
-        flow_run = self._under_way.get(f"{RUN_TAG}{child.id}")
-        if flow_run is not None:
-            self._end_of(client, flow_run, child, view)
-        return owned or flow_run is not None
+        return owned
 
     def _handed_out(self, client: SyncPrefectClient, child: RunRecord) -> UUID:
         """The flow run that is to carry it out. Raises RunCancelled: somebody cancelled it before."""
@@ -98,10 +114,18 @@ class ByWorkers:
             raise
         return flow_run
 
-    def _end_of(self, client: SyncPrefectClient, flow_run: UUID, child: RunRecord, view: View) -> State[Any]:
-        """How a flow run ended, which a cancel of the sweep ends."""
+    def _end_of(self, client: SyncPrefectClient, flow_run: UUID, child: RunRecord, view: View) -> State[Any] | None:
+        """How a flow run ended, which a cancel of the sweep ends; None: somebody has deleted it."""
+        with suppress(ObjectNotFound):
+            return self._final_state(client, flow_run, child, view)
+        return None
+
+    def _final_state(self, client: SyncPrefectClient, flow_run: UUID, child: RunRecord, view: View) -> State[Any]:
         told = False
         while (state := self._patiently(lambda: client.read_flow_run(flow_run), child).state) is None or not state.is_final():
+            if state is not None and state.name == "Late" and not self._has_told_of_waiting:
+                self._has_told_of_waiting = True
+                self._sweep.say("warning", f"no worker has begun {child.name} yet; is one up, with room beside the sweep's run?")
             if view.cancelled():
                 self._is_stopped(child)
                 if not told:
@@ -116,7 +140,9 @@ class ByWorkers:
         while True:
             try:
                 return ask()
-            except httpx.TransportError:
+            except (httpx.TransportError, httpx.HTTPStatusError) as error:
+                if isinstance(error, httpx.HTTPStatusError) and error.response.status_code not in _AWAY:
+                    raise
                 if self._sweep.is_leaving():
                     deadline = min(deadline, time.monotonic() + LEAVE_SECONDS)
                     if self._is_stopped(child) or time.monotonic() >= deadline:
@@ -134,17 +160,17 @@ class ByWorkers:
             if ledger.is_owned(known):
                 ledger.request_cancel(child.id)
             elif not ledger.hosts(child.id):
-                self._end_in_the_queue(child)
+                self._end_in_the_queue(child, "cancelled", "the run was cancelled")
         return False
 
-    def _end_in_the_queue(self, child: RunRecord) -> None:
+    def _end_in_the_queue(self, child: RunRecord, status: RunStatus, message: str) -> None:
         """Write that a run is over that has not begun: a worker that takes it from the queue then lets it be."""
         lease = self._sweep.ledger.acquire(child.id, this_process())
         if lease is None:
             return
         known = self._sweep.ledger.run(child.id)
         if known is not None and known.status == "running":
-            lease.end("cancelled", "the run was cancelled")
+            lease.end(status, message)
         lease.release()
 
 

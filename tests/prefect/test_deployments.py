@@ -14,9 +14,11 @@ from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, StateType
-from prefect.states import AwaitingRetry, Cancelling
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.states import AwaitingRetry, Cancelling, Suspended
 
 from blocks.errors import NotFound
 from blocks.server import automations, worker
@@ -176,6 +178,33 @@ def test_activating_again_changes_nothing_and_deactivating_takes_it_away(server:
     deployment.activate(load("randnum"))
 
 
+def test_what_somebody_set_in_the_ui_of_a_deployment_outlives_that_it_is_renewed(server: SyncPrefectClient) -> None:
+    deployment.activate(load("randnum"))
+    found = server.read_deployment_by_name("chiminey-randnum/randnum")
+    nightly = CronSchedule(cron="0 3 * * *")
+    server.create_deployment_schedules(found.id, [(nightly, False)])
+    variables = {**found.job_variables, "env": {**found.job_variables["env"], "OMP_NUM_THREADS": "2"}}
+    own = DeploymentUpdate(concurrency_limit=3, parameters={"max_iterations": 7}, job_variables=variables)
+    server.update_deployment(found.id, own)
+
+    deployment.activate(load("randnum"))
+
+    renewed = server.read_deployment(found.id)
+    assert [(each.active, each.schedule) for each in renewed.schedules] == [(False, nightly)]
+    assert renewed.global_concurrency_limit is not None
+    assert renewed.global_concurrency_limit.limit == 3
+    assert renewed.parameters == {"max_iterations": 7}
+    assert renewed.job_variables["env"].keys() > found.job_variables["env"].keys()
+
+    former: Any = {"type": "object", "properties": {"max_iterations": {"type": "string"}}}
+    unfit = DeploymentUpdate(parameters={"max_iterations": "many"}, parameter_openapi_schema=former)
+    server.update_deployment(found.id, unfit)
+    deployment.activate(load("randnum"))
+    assert server.read_deployment(found.id).parameters == {}
+    deployment.deactivate("randnum")
+    deployment.activate(load("randnum"))
+
+
 def test_a_run_from_the_ui_uses_a_saved_resource_and_leaves_artifacts(
     server: SyncPrefectClient, ledger: Ledger, host: SSHD, tmp_path: Path
 ) -> None:
@@ -224,6 +253,22 @@ def test_a_run_that_was_cancelled_while_it_waited_for_a_worker_does_not_begin(
     assert not (tmp_path / record.name).exists()
     again = server.create_flow_run_from_deployment(found.id, parameters=earlier.parameters, tags=[f"{RUN_TAG}{record.id}"])
     until(lambda: state(server, again.id) == StateType.COMPLETED)
+    assert ledger.find(record.id).status == "completed"
+
+
+def test_a_run_that_is_suspended_in_the_ui_leaves_nothing_on_its_host_and_goes_on_when_it_is_resumed(
+    server: SyncPrefectClient, ledger: Ledger, host: SSHD, tmp_path: Path
+) -> None:
+    run = start(server, "long-sleeper", tmp_path)
+    record = under_way(ledger, host, run.id)
+    server.set_flow_run_state(run.id, Suspended(timeout_seconds=3600))
+    until(lambda: ledger.find(record.id).status == "cancelled")
+    assert left_on(host) == []
+    assert {each.status for each in ledger.hosts(record.id)} == {"released"}
+
+    (host.home / "hurry").touch()
+    server.resume_flow_run(run.id)
+    until(lambda: state(server, run.id) == StateType.COMPLETED)
     assert ledger.find(record.id).status == "completed"
 
 

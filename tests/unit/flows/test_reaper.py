@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from blocks.compute import LocalCompute
-from blocks.errors import InvalidRequest, RunCancelled
+from blocks.errors import InvalidRequest, NotFound, RunCancelled
 from flows import engine, orphans, reaper, taking_up
 from flows.abandoned import is_abandoned
 from flows.ledger import Lease, RunRecord
@@ -196,6 +196,19 @@ def test_a_cancel_of_somebody_elses_controller_is_none_of_who_goes_on_with_its_r
     lease.end("cancelled", "the run was cancelled")
     lease.release()
     assert not called_as(lab.ledger.find(record.id)).was_in_hand
+
+
+def test_a_dead_run_of_which_the_resource_was_removed_is_over_all_the_same(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def removed(*_: object) -> None:
+        raise NotFound("there is no resource lab any more")
+
+    record = a_run(lab, tmp_path)
+    monkeypatch.setattr(reaper, "load", removed)
+    told = reaper.cancel(lab.ledger, record, lab.find)
+    assert told == f"{record.name} had not begun: could not be cleaned up: there is no resource lab any more"
+    assert lab.ledger.find(record.id).status == "cancelled"
 
 
 @pytest.mark.parametrize(("ending", "sentence"), [("cancelled", "the run was cancelled"), ("failed", "the disk is full")])

@@ -7,13 +7,16 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from libcloud.common.types import InvalidCredsError
 from pydantic import SecretStr
 
 from blocks.cloud import own_address
+from blocks.cloud.calls import Account
 from blocks.cloud.ec2_driver import EC2Place
 from blocks.cloud.ec2_group import EC2Group
 from blocks.cloud.machine import Wish
 from blocks.credentials import EC2Credentials
+from blocks.errors import AuthenticationRefused, Refused
 
 
 def test_amazon_is_not_asked_for_a_quota_that_has_no_meaning_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,3 +78,30 @@ def test_the_group_of_a_run_lets_in_this_machine_as_machines_see_it(
 
     assert told == [seen_from]
     assert rules == ["10.0.0.5/32"]
+
+
+def test_credentials_are_tried_also_where_there_is_no_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise AuthenticationRefused("EC2 does not accept the credentials")
+
+    monkeypatch.setattr("blocks.cloud.calls.Account.ask", refused)
+    with pytest.raises(AuthenticationRefused):
+        EC2Credentials(access_key="AKIA1", secret_key=SecretStr("wrong"), region="eu-central-2").check()
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("AuthFailure: Not authorized for images: [ami-1]", Refused),
+        ("OptInRequired: In order to use this AWS Marketplace product you need to accept terms", Refused),
+        ("AuthFailure: AWS was not able to validate the provided access credentials", AuthenticationRefused),
+    ],
+)
+def test_what_is_refused_of_an_image_is_no_word_on_the_credentials(words: str, kind: type[Exception]) -> None:
+    account = Account("EC2", lambda: None)
+
+    def fail(_driver: object) -> None:
+        raise InvalidCredsError(words)
+
+    with pytest.raises(kind, match=words.partition(":")[0]):
+        account.carry_out(fail)

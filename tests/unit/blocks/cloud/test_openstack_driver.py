@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import libcloud.security
@@ -9,8 +10,11 @@ import pytest
 from libcloud.common.openstack_identity import OpenStackServiceCatalog
 from pydantic import SecretStr
 
+from blocks.cloud import openstack
+from blocks.cloud.calls import Account
 from blocks.cloud.openstack_login import OpenStackLogin, Reference
-from blocks.errors import InvalidRequest
+from blocks.cloud.openstack_network import addresses
+from blocks.errors import InvalidRequest, Refused
 
 SERVICES = {"compute": "nova-cells", "image": "Image Service", "network": ""}
 
@@ -20,14 +24,14 @@ def login(**settings: Any) -> OpenStackLogin:
     return OpenStackLogin("https://cloud.example:5000/v3", SecretStr("secret"), **asked)
 
 
-def knowing(login: OpenStackLogin, regions: list[str]) -> Any:
-    """A driver that has read a catalogue."""
+def knowing(login: OpenStackLogin, regions: list[str], version: str = "") -> Any:
+    """A driver that has read a catalogue, whose addresses have a version, or none."""
     catalogue = [
         {
             "type": kind,
             "name": name,
             "endpoints": [
-                {"region": region, "interface": face, "url": f"https://{face}.{region}.example/{kind}"}
+                {"region": region, "interface": face, "url": f"https://{face}.{region}.example/{kind}{version}"}
                 for region in regions
                 for face in ("admin", "internal", "public")
             ],
@@ -44,6 +48,15 @@ def test_services_are_found_by_their_types_whatever_they_are_called() -> None:
     driver = knowing(login(), ["Melbourne"])
 
     assert driver.connection.get_endpoint() == "https://public.Melbourne.example/compute"
+    assert driver.image_connection.get_endpoint() == "https://public.Melbourne.example/image"
+    assert driver.network_connection.get_endpoint() == "https://public.Melbourne.example/network"
+
+
+@pytest.mark.parametrize("version", ["/v2", "/v2.0/"])
+def test_a_version_that_libcloud_adds_itself_is_taken_off(version: str) -> None:
+    driver = knowing(login(), ["Melbourne"], version)
+
+    assert driver.connection.get_endpoint() == f"https://public.Melbourne.example/compute{version}"
     assert driver.image_connection.get_endpoint() == "https://public.Melbourne.example/image"
     assert driver.network_connection.get_endpoint() == "https://public.Melbourne.example/network"
 
@@ -84,3 +97,27 @@ def test_what_has_an_id_needs_no_domain() -> None:
     assert login(project_domain=Reference(name="labs")).words()["auth"]["scope"] == {
         "project": {"name": "lab", "domain": {"name": "labs"}}
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "is_absent"),
+    [
+        ("Site: 404 Not Found The resource could not be found.", True),
+        ("Site: 404 Not Found", True),
+        ("Site: 409 Conflict Security Group 1a404bcd-2404-4404-8404-c404d404e404 in use.", False),
+    ],
+)
+def test_what_is_in_use_is_not_absent_whatever_its_identifier_is(words: str, is_absent: bool) -> None:
+    assert openstack._is_absent(Refused(words)) is is_absent  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_site_without_floating_addresses_is_left_clean_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(_account: Account, call: Callable[[Any], Any]) -> Any:
+        if call is addresses:
+            raise Refused("Site: 404 Not Found The resource could not be found.")
+        return []
+
+    monkeypatch.setattr(Account, "carry_out", answer)
+    monkeypatch.setattr(Account, "ask", lambda *_, **__: [])
+    monkeypatch.setattr("blocks.cloud.openstack_group.OpenStackGroup.of", lambda *_: [])
+    assert openstack.OpenStackProvider(login).remove_rest("c0ffee") == []
