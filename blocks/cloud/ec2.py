@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from blocks.cloud import tags
+from blocks.cloud import ec2_launch, tags
 from blocks.cloud.calls import Account
 from blocks.cloud.ec2_catalogue import EC2Catalogue
 from blocks.cloud.ec2_driver import AccessKey, EC2Place
@@ -72,36 +73,24 @@ class EC2Provider(Provider):
 
     def make(self, order: MachineOrder) -> Machine:
         wish = order.wish
-        subnet = self._catalogue.subnet(wish)
-        asked: dict[str, Any] = {
-            "name": tags.machine_name(order.run, order.host),
-            "size": SimpleNamespace(id=wish.size),
-            "image": SimpleNamespace(id=self._catalogue.image(wish)),
-            "ex_keyname": tags.name_of(order.run),
-            "ex_userdata": order.user_data,
-            "ex_metadata": dict(order.tags),
-            "ex_clienttoken": tags.machine_name(order.run, order.host),
-            "ex_terminate_on_shutdown": not wish.spot,  # spot machines are terminated in any case, and can't be asked to be
-            "ex_spot": wish.spot,
-        }
+        image, subnet = self._catalogue.image(wish), self._catalogue.subnet(wish)
         groups = self._catalogue.groups(wish) or [self._own_group.of(order.run)]
-        if subnet is not None:
-            asked |= {"ex_subnet": subnet, "ex_security_group_ids": [group.id for group in groups]}
-            asked["ex_assign_public_ip"] = not wish.private_address
-        else:
-            asked["ex_security_groups"] = [group.name for group in groups]
+        asked = ec2_launch.order(order, image) | ec2_launch.place(
+            [str(group.id) for group in groups],
+            str(subnet.id) if subnet is not None else "",
+            has_public_address=not wish.private_address,
+        )
         if wish.disk:
-            asked["ex_blockdevicemappings"] = [self._catalogue.disk(asked["image"].id, wish.disk)]
-        zone = self._catalogue.zone(wish)
+            asked |= self._catalogue.disk(image, wish.disk)
         try:
-            node = once_known(partial(self._account.ask, "create_node", location=zone, **asked))
+            node = once_known(partial(ec2_launch.launch, self._account, asked))
         except Refused as error:
             if "VcpuLimitExceeded" in str(error):
                 raise Refused(_BEYOND_LIMIT.format(name=self.name, size=wish.size, error=error)) from error
             if "IdempotentParameterMismatch" not in str(error):
                 raise
             return self._asked_before(order)
-        return _machine(node)
+        return replace(_machine(node), run=order.run, host=order.host)
 
     def machines(self, run: str) -> list[Machine]:
         there = [_machine(node) for node in self._account.ask("list_nodes", ex_filters={f"tag:{tags.RUN}": run})]
@@ -146,7 +135,7 @@ class EC2Provider(Provider):
         nodes = self._account.ask("list_nodes", ex_filters=mine)
         living = [node.extra["tags"] for node in nodes if _state(node) != "gone"]
         found = {str(each.get(tags.RUN)) for each in living if each.get(tags.INSTALLATION) == installation}
-        for action in ("DescribeKeyPairs", "DescribeSecurityGroups", "DescribeAddresses"):
+        for action in ("DescribeKeyPairs", "DescribeSecurityGroups", "DescribeAddresses", "DescribeVolumes"):
             answer = query(self._account, action, those({tags.INSTALLATION: installation}))
             things = (tagged(item) for item in items(answer))
             found |= {each[tags.RUN] for each in things if each.get(tags.INSTALLATION) == installation}
@@ -188,7 +177,8 @@ class EC2Provider(Provider):
         asked = {"Domain": "vpc"} | bearing("elastic-ip", order.tags)
         answer = there[0] if there else query(self._account, "AllocateAddress", asked)
         address, allocation = next(texts(answer, "publicIp")), next(texts(answer, "allocationId"))
-        query(self._account, "AssociateAddress", {"InstanceId": machine.id, "AllocationId": allocation})
+        asked = {"InstanceId": machine.id, "AllocationId": allocation}
+        once_known(partial(query, self._account, "AssociateAddress", asked))
         return Machine(machine.id, machine.run, machine.host, machine.state, address, machine.private)
 
 

@@ -125,10 +125,12 @@ class EC2Catalogue:
     def found_groups(self, filters: Mapping[str, str]) -> Iterator[Any]:
         return iter(self._account.ask("ex_get_security_groups", filters=dict(filters)))
 
-    def disk(self, image: str, size: int) -> dict[str, Any]:
+    def disk(self, image: str, size: int) -> dict[str, str]:
+        """The parameters for a system disk of so many GB."""
         found = self._account.ask("list_images", ex_image_ids=[image])[0]
         name = str(found.extra.get("root_device_name") or "/dev/sda1")
-        return {"DeviceName": name, "Ebs": {"VolumeSize": str(size), "DeleteOnTermination": "true"}}
+        wanted = {"DeviceName": name, "Ebs.VolumeSize": str(size), "Ebs.DeleteOnTermination": "true"}
+        return {f"BlockDeviceMapping.1.{setting}": value for setting, value in wanted.items()}
 
 
 def _owner_and_name(image: str) -> tuple[str, str]:

@@ -47,6 +47,10 @@ class EC2Group:
             answer = query(self._account, "CreateSecurityGroup", asked | bearing("security-group", named))
             self._made[name] = next(texts(answer, "groupId"))
         except Refused as error:
+            if "VPCIdNotSpecified" in str(error):
+                raise Refused(
+                    f"network: {self._account.name} has no network of its own for this account; name one of yours, or a subnet"
+                ) from error
             if "Duplicate" not in str(error):
                 raise
         group = self.of(run)

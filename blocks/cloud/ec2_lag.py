@@ -12,7 +12,7 @@ from blocks.errors import Refused
 LAG_SECONDS = 60.0  # after which a thing is known, or never will be
 _PAUSE = 1.0  # seconds
 _UNKNOWN = re.compile(
-    r"Invalid(Group|InstanceID|KeyPair|Volume)\.NotFound|Key pair with name \S+ does not exist"
+    r"Invalid(Group|InstanceID|KeyPair|Volume|AllocationID)\.NotFound|Key pair with name \S+ does not exist"
 )  # libcloud's words
 
 _Answer = TypeVar("_Answer")

@@ -26,11 +26,12 @@ def those(tags: Mapping[str, str]) -> dict[str, str]:
     return named
 
 
-def bearing(kind: str, tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags as parameters of the call that makes a thing, so that it never is there without them."""
-    named = {"TagSpecification.1.ResourceType": kind}
+def bearing(kind: str, tags: Mapping[str, str], specification: int = 1) -> dict[str, str]:
+    """Tags as parameters of the call that makes a thing, so that it never is there without them. Each kind has a number."""
+    root = f"TagSpecification.{specification}"
+    named = {f"{root}.ResourceType": kind}
     for number, (key, value) in enumerate(tags.items(), 1):
-        named |= {f"TagSpecification.1.Tag.{number}.Key": key, f"TagSpecification.1.Tag.{number}.Value": value}
+        named |= {f"{root}.Tag.{number}.Key": key, f"{root}.Tag.{number}.Value": value}
     return named
 
 

@@ -410,6 +410,8 @@ def test_in_a_network_the_group_of_its_own_and_a_subnet_of_its_kind_are_taken(ec
 
         assert {value for value in asked.values() if value.startswith("subnet-")} == {subnet}
         assert {value for value in asked.values() if value.startswith("sg-")} == {lab["group"]}
+        public = asked["NetworkInterface.1.AssociatePublicIpAddress"]
+        assert public == ("false" if settings else "true"), "whatever the subnet does by itself"
 
 
 UBUNTU = "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server"

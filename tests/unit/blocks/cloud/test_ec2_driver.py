@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from pydantic import SecretStr
 
+from blocks.cloud import ec2_launch
+from blocks.cloud.calls import Account
 from blocks.cloud.ec2_driver import AccessKey, EC2Place
-from blocks.errors import InvalidRequest
+from blocks.cloud.machine import Wish
+from blocks.cloud.provider import MachineOrder
+from blocks.errors import InvalidRequest, Refused, Unreachable
 
 KEY = AccessKey("AKIA1", SecretStr("secret"))
 
@@ -61,3 +68,42 @@ def test_a_region_that_there_is_not_is_told_with_one_that_is_near() -> None:
 def test_an_endpoint_that_is_no_url_is_told() -> None:
     with pytest.raises(InvalidRequest, match=r"the endpoint 'ec2\.example\.org' is no URL"):
         EC2Place.of("lab", "ec2.example.org")
+
+
+def an_order(**wish: Any) -> MachineOrder:
+    asked = Wish(**{"image": "ami-1", "size": "t3.small", **wish})
+    return MachineOrder("c0ffee", "machine-1", {"chiminey-run": "c0ffee"}, "#cloud-config\nBEGIN OPENSSH PRIVATE KEY\n", asked)
+
+
+def test_what_a_machine_is_told_is_in_no_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = EC2Place.of("eu-central-2", "")
+    requests: list[Any] = []
+
+    def send(request: Any, **_: Any) -> Any:
+        requests.append(request)
+        raise ConnectionError
+
+    driver = place.driver(KEY)
+    driver.connection.connection.session.send = send
+    monkeypatch.setattr("blocks.patience.DOUBT", 0.0)
+    with pytest.raises(Unreachable):
+        ec2_launch.launch(Account(place.name, lambda: driver), ec2_launch.order(an_order(), "ami-1"))
+
+    assert requests[0].method == "POST"
+    assert requests[0].url == "https://ec2.eu-central-2.amazonaws.com/"
+    form = dict(parse_qsl(requests[0].body))
+    assert (form["Action"], form["ImageId"]) == ("RunInstances", "ami-1")
+    assert "PRIVATE KEY" in base64.b64decode(form["UserData"]).decode()
+    assert (form["TagSpecification.1.ResourceType"], form["TagSpecification.2.ResourceType"]) == ("instance", "volume")
+
+
+def test_more_than_ec2_takes_is_told_before_it_is_asked() -> None:
+    with pytest.raises(Refused, match=r"user_data: EC2 takes 16384 bytes, .* it has 17000"):
+        ec2_launch.order(replace(an_order(), user_data="x" * 17_000), "ami-1")
+
+
+def test_a_machine_without_a_public_address_has_none_whatever_its_subnet_does() -> None:
+    placed = ec2_launch.place(["sg-1", "sg-2"], "subnet-1", has_public_address=False)
+    assert placed["NetworkInterface.1.AssociatePublicIpAddress"] == "false"
+    assert placed["NetworkInterface.1.SecurityGroupId.2"] == "sg-2"
+    assert ec2_launch.place(["sg-1"], "", has_public_address=True) == {"SecurityGroupId.1": "sg-1"}
