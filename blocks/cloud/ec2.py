@@ -115,11 +115,12 @@ class EC2Provider(Provider):
             return False
         return True
 
+    def take_back_address(self, run: str, host: str) -> None:
+        self._release({tags.RUN: run, tags.HOST: host}, left=[])  # what is in use yet goes with the rest
+
     def remove_rest(self, run: str) -> list[str]:
         left: list[str] = []
-        for address in self._addresses({tags.RUN: run}):
-            allocation = next(texts(address, "allocationId"))
-            self._remove(left, f"address {next(texts(address, 'publicIp'))}", "ReleaseAddress", {"AllocationId": allocation})
+        self._release({tags.RUN: run}, left)
         for disk in self._account.ask("list_volumes", ex_filters={f"tag:{tags.RUN}": run}):
             if disk.extra["tags"].get(tags.RUN) == run:
                 self._remove(left, f"volume {disk.id}", "DeleteVolume", {"VolumeId": disk.id})
@@ -146,6 +147,11 @@ class EC2Provider(Provider):
             if machine.host == order.host:
                 return machine
         raise Unreachable(f"{self.name} was asked for {order.host} before, and does not list it yet")
+
+    def _release(self, named: Mapping[str, str], left: list[str]) -> None:
+        for address in self._addresses(named):
+            allocation = next(texts(address, "allocationId"))
+            self._remove(left, f"address {next(texts(address, 'publicIp'))}", "ReleaseAddress", {"AllocationId": allocation})
 
     def _addresses(self, named: Mapping[str, str]) -> list[Any]:
         """The elastic addresses with these tags, as XML. That they have them is looked at: not every cloud heeds filters."""

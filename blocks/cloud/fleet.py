@@ -107,6 +107,8 @@ class Fleet:
         while left := [machine for machine in self._there() if machine.host == host.id]:
             self._end(left)
             self._pause(deadline, left)
+        if self._terms.wish.floating_pool:
+            self._provider.take_back_address(self._run, host.id)
 
     def destroy(self, hosts: Sequence[Host]) -> None:
         """Destroy all machines, and what was made beside them, until the provider knows of nothing any more.

@@ -139,12 +139,12 @@ class OpenStackProvider(Provider):
             return False
         return True
 
+    def take_back_address(self, run: str, host: str) -> None:
+        self._release(lambda description: description == tags.machine_name(run, host), left=[])
+
     def remove_rest(self, run: str) -> list[str]:
         left: list[str] = []
-        for address in self._addresses():
-            if address["description"].startswith(f"{tags.name_of(run)}-"):
-                path = f"/v2.0/floatingips/{address['id']}"
-                self._remove(left, f"address {address['floating_ip_address']}", partial(neutron, self._account, path, "DELETE"))
+        self._release(lambda description: description.startswith(f"{tags.name_of(run)}-"), left)
         for key in self._account.ask("list_key_pairs"):
             if key.name == tags.name_of(run):
                 self._remove(left, f"key pair {key.name}", partial(self._account.ask, "delete_key_pair", key))
@@ -157,6 +157,13 @@ class OpenStackProvider(Provider):
         ours: list[Mapping[str, str]] = [node.extra.get("metadata") or {} for node in nodes]
         found = {str(each.get(tags.RUN)) for each in ours if each.get(tags.INSTALLATION) == installation}
         return found | self._groups.runs(installation)
+
+    def _release(self, is_meant: Callable[[str], bool], left: list[str]) -> None:
+        """Delete the floating addresses that are meant, by their descriptions."""
+        for address in self._addresses():
+            if is_meant(address["description"]):
+                path = f"/v2.0/floatingips/{address['id']}"
+                self._remove(left, f"address {address['floating_ip_address']}", partial(neutron, self._account, path, "DELETE"))
 
     def _addresses(self) -> list[Any]:
         """The project's floating addresses; none where Neutron has no routers, and so knows no such thing."""

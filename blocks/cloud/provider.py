@@ -74,6 +74,10 @@ class Provider(ABC):
     def end(self, machine: Machine) -> bool:
         """Ask for a machine to be destroyed; whether the provider knows it. Nothing happens when it is gone."""
 
+    def take_back_address(self, run: str, host: str) -> None:
+        """Let go of the floating address of a machine that is gone, where machines have such; others may need it."""
+        del run, host
+
     @abstractmethod
     def remove_rest(self, run: str) -> list[str]:
         """Remove what else was made for a run; returns what is still there, in words for people."""

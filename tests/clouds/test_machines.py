@@ -65,6 +65,8 @@ def test_everything_made_bears_the_tags_of_its_run(ec2: EC2, label: RunLabel) ->
         assert each.tags["chiminey-expires"] > time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     assert compute.orphans("installation") == {label.run}
     assert compute.orphans("another") == set()
+    compute.release(host, label.run)
+    assert not [each for each in ec2.left() if each.kind == "elastic-ip"], "other machines of the run may need it"
     compute.destroy(label.run, [host])
     assert compute.orphans("installation") == set()
 

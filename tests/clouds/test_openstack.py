@@ -200,7 +200,9 @@ def test_a_floating_address_is_made_with_a_machine_and_goes_with_it(openstack: O
 
     assert ".63." in host.address
     assert compute.open(host, label.run).probe().processors
-    compute.destroy(label.run, [host])
+    compute.release(host, label.run)
+    assert "floating addresses" not in openstack.left()
+    compute.destroy(label.run, [])
     assert openstack.left() == {}
 
 
