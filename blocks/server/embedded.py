@@ -13,12 +13,14 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from blocks.errors import ChimineyError, NotFound, Unreachable
 from blocks.home import home
 from blocks.server import environment, process, settings
 from blocks.server.process import Process
 
+_CLOUD = "api.prefect.cloud"
 _START_LIMIT = 180.0  # seconds; a first start takes 10 on a quiet machine
 _STOP_LIMIT = 15.0  # seconds
 _PORT_LIMIT = 2.0  # seconds
@@ -116,6 +118,10 @@ def url() -> str:
         if known is None:
             raise NotFound("there is no Prefect server yet; start one with chiminey up")
         address = environment.api(known)
+    if urlsplit(address).hostname == _CLOUD:  # whose pages are elsewhere
+        from prefect.settings import PREFECT_UI_URL
+
+        return str(PREFECT_UI_URL.value())
     return os.environ.get("PREFECT_UI_URL") or address.removesuffix("/").removesuffix("/api")
 
 

@@ -33,6 +33,8 @@ from flows.view import View
 ASK_SECONDS = 2.0
 Answer = TypeVar("Answer")
 _AWAY = (*BUSY, 408, 500)  # answers of a server, or of what is before it, that may be another in a moment
+# What was not asked for, where somebody may have given the deployment a default of it.
+_NOTHING: dict[str, Any] = {"input": None, "input_path": "", "sweep": None, "curation": None, "experiment": "", "job": {}}
 _BAD = (StateType.FAILED, StateType.CRASHED, StateType.CANCELLED)
 
 
@@ -101,7 +103,7 @@ class ByWorkers:
             return client.create_flow_run_from_deployment(
                 self._deployment,
                 name=child.name,
-                parameters=deployment_parameters(RunRequest.model_validate_json(child.request)),
+                parameters={**_NOTHING, **deployment_parameters(RunRequest.model_validate_json(child.request))},
                 tags=[TAG, self._sweep.record.name, f"{RUN_TAG}{child.id}"],
                 idempotency_key=asked_once,
             ).id
