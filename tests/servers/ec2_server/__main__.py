@@ -7,6 +7,7 @@ that it writes is an answer. When there is no more to read, whoever started it i
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from typing import Any, TextIO
@@ -39,7 +40,9 @@ def obey(control: Control, orders: TextIO, replies: TextIO) -> None:
 
 
 def main() -> None:
-    replies, sys.stdout = sys.stdout, sys.stderr  # moto writes a line now and then
+    # A file of our own: moto prints now and then, and where stdout is unbuffered, of a long line may be written a part.
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    sys.stdout = sys.stderr
     cloud = Cloud(Settings(**json.loads(sys.argv[1])))
     instances.install(cloud)
     answers.install(cloud)
