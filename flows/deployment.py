@@ -89,7 +89,7 @@ def activate_reaper(reap: Flow[[], None]) -> UUID:
 def deploy(
     client: SyncPrefectClient, flow: Flow[..., Any], name: str, entrypoint: str, tags: list[str], every: timedelta | None = None
 ) -> UUID:
-    """Make, or renew, a deployment. What somebody has set of it in the UI, such as schedules and limits, stays as it is."""
+    """Make, or renew, a deployment. Schedules, limits and defaults that it was given in the UI stay, as long as they fit."""
     try:
         present = client.read_deployment_by_name(f"{flow.name}/{name}")
     except ObjectNotFound:
@@ -100,6 +100,7 @@ def deploy(
         entrypoint=entrypoint,
         description=flow.description,
         work_pool_name=POOL,
+        work_queue_name=present.work_queue_name,
         tags=tags,
         parameter_openapi_schema=flow.parameters.model_dump_for_openapi(),  # pyright: ignore[reportArgumentType]
         job_variables={**present.job_variables, "env": {**theirs, **_environment()}},
@@ -109,7 +110,8 @@ def deploy(
     except PrefectHTTPStatusError as error:
         if error.response.status_code != CONFLICT:
             raise
-        client.update_deployment(present.id, update.model_copy(update={"parameters": {}}))  # they fit the connector no longer
+        plain: dict[str, Any] = {"parameters": {}, "job_variables": {"env": _environment()}}
+        client.update_deployment(present.id, update.model_copy(update=plain))  # what was set no longer fits the connector
     return present.id
 
 

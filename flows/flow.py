@@ -205,8 +205,12 @@ def _as_task_run(stage: Stage, run: Run, state: RunState) -> RunState:
     with TagsContext(current_tags=set()):  # for each tag Prefect would ask the server for leave to begin, and fail without one
         try:
             return execution()
-        except Pause:  # somebody pressed Suspend: the run is told, and stops at a moment of its own, but hosts must be let go
-            return done[-1] if done else engine.execute(stage, run, state)
+        except Pause:  # somebody pressed Suspend, which Prefect heeds between tasks
+            if state.ending is None:
+                raise RunCancelled("the run was suspended") from None
+            if not done and errors:
+                raise errors[-1] from None
+            return done[-1] if done else engine.execute(stage, run, state)  # hosts must be let go
 
 
 def clean_up(connector: SmartConnector, flow_run: FlowRun, state: State[Any]) -> None:

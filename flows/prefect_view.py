@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from http.client import NOT_FOUND
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.client.schemas.objects import StateType
-from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.exceptions import PrefectException
 
 from flows import cost
 from flows.cost import Cost
@@ -148,10 +149,10 @@ class PrefectView(View):
                         key=f"{self._key}-{name}", type=kind, data=data, description=description, flow_run_id=self._flow_run
                     )
                     self._sent[name] = client.create_artifact(artifact).id
-            except ObjectNotFound:  # somebody has deleted it
-                del self._sent[name]
-                continue
             except httpx.HTTPStatusError as error:
+                if error.response.status_code == NOT_FOUND and name in self._sent:  # somebody has deleted it
+                    del self._sent[name]
+                    continue
                 if error.response.status_code not in _REFUSED:
                     raise
                 logging.getLogger("chiminey").debug("the Prefect server does not take %s: %s", name, error)

@@ -86,9 +86,10 @@ def _end_run(ledger: Ledger, lease: Lease, record: RunRecord, find: Find, ending
     try:
         try:
             compute = load(RunRequest.model_validate_json(record.request).compute, ComputeResource)
-        except (NotFound, InvalidRequest):  # the run is over all the same; what it left is found when the resource is back
+        except (NotFound, InvalidRequest) as error:  # it is over all the same; what it left is found when the resource is back
             _write_ending(lease, record, ending, message)
-            raise
+            troubles = belated_records.of_run(ledger, lease, record, find) if record.status == "running" else []
+            return "; ".join([f"could not be cleaned up: {error}", *troubles])
 
         def session(host: Host) -> HostSession:
             return sessions.setdefault(host.id, compute.open(host, record.id))
@@ -134,7 +135,7 @@ def _end_sweep(ledger: Ledger, lease: Lease, record: RunRecord, find: Find, endi
 def _write_ending(lease: Lease, record: RunRecord, ending: Ending, message: str) -> None:
     state = RunState.model_validate_json(record.state)
     if record.status == "running":
-        if state.ending in ("cancelled", "failed"):  # its controller knew, and died when it tidied up
+        if record.kind != "sweep" and state.ending in ("cancelled", "failed"):  # its controller knew, and died when it tidied up
             ending, message = state.ending, "; ".join(state.messages) or message
         state = state.model_copy(update={"ending": state.ending or ending, "messages": (message,)})
         state = state.model_copy(update={"ended": state.ended or time.time()})

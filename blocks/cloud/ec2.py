@@ -74,12 +74,13 @@ class EC2Provider(Provider):
     def make(self, order: MachineOrder) -> Machine:
         wish = order.wish
         image, subnet = self._catalogue.image(wish), self._catalogue.subnet(wish)
-        groups = self._catalogue.groups(wish) or [self._own_group.of(order.run)]
-        asked = ec2_launch.order(order, image) | ec2_launch.place(
-            [str(group.id) for group in groups],
-            str(subnet.id) if subnet is not None else "",
-            has_public_address=not wish.private_address,
-        )
+        asked = ec2_launch.order(order, image)
+        if subnet is not None:
+            groups = self._catalogue.groups(wish) or [self._own_group.of(order.run)]
+            ids = [str(group.id) for group in groups]
+            asked |= ec2_launch.in_subnet(str(subnet.id), ids, has_public_address=not wish.private_address)
+        else:
+            asked |= ec2_launch.in_the_accounts_network(wish.security_groups or (str(self._own_group.of(order.run).id),))
         if wish.disk:
             asked |= self._catalogue.disk(image, wish.disk)
         try:

@@ -65,12 +65,16 @@ def order(order: MachineOrder, image: str) -> dict[str, str]:
     return asked
 
 
-def place(groups: Sequence[str], subnet: str, *, has_public_address: bool) -> dict[str, str]:
-    """The parameters that put it into a subnet, or where none is given into the account's own network."""
-    root = "NetworkInterface.1." if subnet else ""
-    placed = {f"{root}SecurityGroupId.{number}": group for number, group in enumerate(groups, 1)}
-    if subnet:
-        public = "true" if has_public_address else "false"  # else the subnet would decide
-        placed |= {f"{root}SubnetId": subnet, f"{root}DeviceIndex": "0", f"{root}AssociatePublicIpAddress": public}
-        placed[f"{root}DeleteOnTermination"] = "true"
-    return placed
+def in_subnet(subnet: str, groups: Sequence[str], *, has_public_address: bool) -> dict[str, str]:
+    """The parameters that put it into a subnet, with groups by their ids."""
+    public = "true" if has_public_address else "false"  # else the subnet would decide
+    told = {"SubnetId": subnet, "DeviceIndex": "0", "AssociatePublicIpAddress": public, "DeleteOnTermination": "true"}
+    told |= {f"SecurityGroupId.{number}": group for number, group in enumerate(groups, 1)}
+    return {f"NetworkInterface.1.{setting}": value for setting, value in told.items()}
+
+
+def in_the_accounts_network(groups: Sequence[str]) -> dict[str, str]:
+    """The parameters that put it where the account's machines are by default; groups are ids, or names of groups there."""
+    ids, names = ([group for group in groups if group.startswith("sg-") is is_id] for is_id in (True, False))
+    by_id = {f"SecurityGroupId.{number}": group for number, group in enumerate(ids, 1)}
+    return by_id | {f"SecurityGroup.{number}": group for number, group in enumerate(names, 1)}

@@ -16,6 +16,7 @@ from __future__ import annotations
 from blocks.remote.scripts import COMPLETE, KEEP_GROUP, at, beside
 from blocks.scheduler import commands
 from blocks.scheduler.dialect import Dialect
+from blocks.scheduler.job_script import AGAIN
 
 SUBMITTING = 60  # seconds that an earlier attempt to submit, whose connection broke, may still take
 STALLED = 2  # minutes after which an attempt to submit whose script has done nothing more was ended with its login node
@@ -180,15 +181,17 @@ def history(
     scratch: str, run: str, batches: list[str], logs: list[tuple[str, int, int]], dialect: Dialect, *, accounting: bool
 ) -> str:
     """How elements of some batches ended, and the end of what some of them printed."""
-    shown = "\n".join(
-        f'echo "log {batch} {array} {index}"; tail -c {LOG} batches/{batch}/log/{array}.{index} 2>/dev/null | sed "s/^/|/"; echo'
-        for batch, array, index in logs
-    )
+    shown = "\n".join(f"show {batch} {array} {index} batches/{batch}/log/{array}.{index}" for batch, array, index in logs)
     return f"""
 {at(scratch, run)} || exit
 {commands.find(dialect)}
 {KNOWN}
 know "{" ".join(batches)}"
+show() {{
+    echo "log $1 $2 $3"
+    {{ sed -n '/^{AGAIN}$/{{p;q;}}' "$4"; tail -c {LOG} "$4"; }} 2>/dev/null | sed "s/^/|/"
+    echo
+}}
 {shown}
 echo history
 {dialect.history(accounting=accounting)}

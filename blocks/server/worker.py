@@ -24,6 +24,7 @@ from prefect.client.schemas.filters import (
     WorkPoolFilterName,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 from prefect.states import Cancelling, Crashed
@@ -39,6 +40,7 @@ POOL = "chiminey"
 _POLL = 2  # seconds between a worker's questions for work; Prefect's own 10 is a long wait after a click
 _CLEAN_UP = 60.0  # seconds that cancelled runs have; Prefect itself ends them after 30
 _STOP_LIMIT = 20.0  # seconds
+_PAGE = 200  # of what a server gives at once
 _BUSY = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 
 
@@ -77,9 +79,11 @@ def stop(patience: float) -> list[str]:
         cancelled: list[str] = []
         with suppress(httpx.TransportError), get_client(sync_client=True) as client:  # a server that is gone can't be asked
             cancelled = _drain(client, patience)
-        worker.stop(_STOP_LIMIT)
-        with suppress(httpx.TransportError):
-            open_pool()  # for the workers that others have
+        try:
+            worker.stop(_STOP_LIMIT)
+        finally:
+            with suppress(httpx.TransportError):
+                open_pool()  # for the workers that others have
         return cancelled
 
 
@@ -135,11 +139,19 @@ def _left(client: SyncPrefectClient, patience: float) -> list[FlowRun]:
 
 def _busy(client: SyncPrefectClient) -> list[FlowRun]:
     """What this worker has under way; on a server of several persons, others have theirs."""
-    in_pool = client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_BUSY))),
-        work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL])),
-    )
-    return [run for run in in_pool if run.labels.get("prefect.worker.name") == _name()]
+    found: list[FlowRun] = []
+    while not len(found) % _PAGE:
+        page = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_BUSY))),
+            work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL])),
+            sort=FlowRunSort.ID_DESC,
+            limit=_PAGE,
+            offset=len(found),
+        )
+        if not page:
+            break
+        found += page
+    return [run for run in found if run.labels.get("prefect.worker.name") == _name()]
 
 
 def _environment() -> dict[str, str]:

@@ -25,6 +25,7 @@ from flows.flow import RUN_TAG, TAG
 from flows.flow_call import BUSY, TELL_AGAIN
 from flows.ledger import RunRecord, RunStatus, is_completed
 from flows.ledger.owner import this_process
+from flows.ledger.patience import patiently
 from flows.request import RunRequest
 from flows.sweep.sweep import LEAVE_SECONDS, Sweep
 from flows.taking_up import heed_cancel
@@ -34,7 +35,15 @@ ASK_SECONDS = 2.0
 Answer = TypeVar("Answer")
 _AWAY = (*BUSY, 408, 500)  # answers of a server, or of what is before it, that may be another in a moment
 # What was not asked for, where somebody may have given the deployment a default of it.
-_NOTHING: dict[str, Any] = {"input": None, "input_path": "", "sweep": None, "curation": None, "experiment": "", "job": {}}
+_NOTHING: dict[str, Any] = {
+    "input": None,
+    "input_path": "",
+    "sweep": None,
+    "curation": None,
+    "experiment": "",
+    "job": {},
+    "compute": None,
+}
 _BAD = (StateType.FAILED, StateType.CRASHED, StateType.CANCELLED)
 
 
@@ -57,24 +66,26 @@ class ByWorkers:
                 self._is_stopped(child)
 
     def _carry_out(self, client: SyncPrefectClient, child: RunRecord, view: View) -> None:
-        if self._waited_for(client, child, view):
-            known = self._sweep.ledger.run(child.id) or child
-            if view.cancelled() or is_completed(known.status):
-                return
-            if known.status != "running":
-                raise RunFailed(known.message)
+        if self._waited_for(client, child, view) and self._is_done_with(child, view):
+            return
         state = self._end_of(client, self._handed_out(client, child), child, view)
         self._waited_while_owned(child, view)  # a server that did not hear of a run for a while takes it for dead
-        known = self._sweep.ledger.run(child.id) or child
-        if view.cancelled() or is_completed(known.status):
+        if self._is_done_with(child, view):
             return
-        if known.status != "running":
-            raise RunFailed(known.message)
         if state is None or state.type in _BAD:
             reason = "its flow run was deleted" if state is None else state.message or f"its flow run is {state.name}"
-            if not self._sweep.ledger.hosts(child.id):
+            if not patiently(lambda: self._sweep.ledger.hosts(child.id)):
                 self._end_in_the_queue(child, "cancelled" if state is not None and state.is_cancelled() else "failed", reason)
             raise RunFailed(reason)
+
+    def _is_done_with(self, child: RunRecord, view: View) -> bool:
+        """Whether nothing more is to be done about it. Raises RunFailed: it ended badly."""
+        known = patiently(lambda: self._sweep.ledger.run(child.id)) or child
+        if view.cancelled() or is_completed(known.status):
+            return True
+        if known.status != "running":
+            raise RunFailed(known.message)
+        return False
 
     def _waited_for(self, client: SyncPrefectClient, child: RunRecord, view: View) -> bool:
         """Whether a controller before this one had handed it out, and it went on; it does no longer."""
@@ -87,7 +98,7 @@ class ByWorkers:
     def _waited_while_owned(self, child: RunRecord, view: View) -> bool:
         """Wait while a controller is at work on it; whether there was one."""
         ledger, owned = self._sweep.ledger, False
-        while ledger.is_owned(child):
+        while patiently(lambda: ledger.is_owned(child)):
             owned = True
             if view.cancelled():
                 ledger.request_cancel(child.id)

@@ -103,7 +103,14 @@ def test_more_than_ec2_takes_is_told_before_it_is_asked() -> None:
 
 
 def test_a_machine_without_a_public_address_has_none_whatever_its_subnet_does() -> None:
-    placed = ec2_launch.place(["sg-1", "sg-2"], "subnet-1", has_public_address=False)
+    placed = ec2_launch.in_subnet("subnet-1", ["sg-1", "sg-2"], has_public_address=False)
     assert placed["NetworkInterface.1.AssociatePublicIpAddress"] == "false"
     assert placed["NetworkInterface.1.SecurityGroupId.2"] == "sg-2"
-    assert ec2_launch.place(["sg-1"], "", has_public_address=True) == {"SecurityGroupId.1": "sg-1"}
+
+
+def test_without_a_network_groups_that_are_named_are_those_of_the_accounts_own() -> None:
+    assert ec2_launch.in_the_accounts_network(["default", "sg-1", "ours"]) == {
+        "SecurityGroupId.1": "sg-1",
+        "SecurityGroup.1": "default",
+        "SecurityGroup.2": "ours",
+    }
