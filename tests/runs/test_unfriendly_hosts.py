@@ -51,7 +51,7 @@ UNFRIENDLY: dict[str, dict[str, Any]] = {
 def test_a_run_succeeds_over_one_connection_on_a_host_with(
     options: dict[str, Any], farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("blocks.transport.ssh_channels.PATIENCE", 120.0)  # also where the whole machine stands still
+    monkeypatch.setattr("blocks.transport.ssh_channels.PATIENCE", 30.0)  # also where the whole machine stands still
     (host,) = farm(1, **options)
     lab = Lab(tmp_path)
 
