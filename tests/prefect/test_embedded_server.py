@@ -441,6 +441,32 @@ def test_what_a_killed_worker_left_is_crashed_by_the_next_and_keeps_none_waiting
     assert worker.stop(patience=0.0) == [second.name]
 
 
+def test_what_another_worker_of_the_pool_runs_goes_on_when_ours_is_stopped(site: Site, running_worker: Process) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.states import Running
+
+    from blocks.server import worker
+
+    deployment = site.deploy("long")
+    with get_client(sync_client=True) as client:
+        theirs = client.create_flow_run_from_deployment(deployment, state=Running())
+        client.update_flow_run_labels(theirs.id, {"prefect.worker.name": "of somebody else"})
+        assert worker.stop(patience=0.0) == []
+        assert client.read_flow_run(theirs.id).state_name == "Running"
+        assert not client.read_work_pool(worker.POOL).is_paused
+        client.delete_flow_run(theirs.id)
+
+
+def test_parameters_may_be_as_long_as_a_sweep_is(site: Site) -> None:
+    from prefect.client.orchestration import get_client
+
+    deployment = site.deploy("quick", enforce_parameter_schema=False)
+    with get_client(sync_client=True) as client:
+        made = client.create_flow_run_from_deployment(deployment, parameters={"sweep": {"x": ["0123456789"] * 100_000}})
+        assert len(client.read_flow_run(made.id).parameters["sweep"]["x"]) == 100_000
+        client.delete_flow_run(made.id)
+
+
 def test_automations_are_installed_once(site: Site) -> None:
     from prefect.client.orchestration import get_client
 

@@ -316,6 +316,21 @@ def test_runs_that_wait_for_a_worker_are_not_handed_out_twice(pool: None, host: 
     assert len(begun(host)) == len(set(begun(host))) == 2 * 4
 
 
+def test_runs_of_which_somebody_deletes_the_flow_runs_have_failed_and_say_so(pool: None, host: SSHD, tmp_path: Path) -> None:
+    with get_client(sync_client=True) as client, spread(tmp_path) as process:
+        until(lambda: [run for run in sweeps(tmp_path) if len(flow_runs_of(client, run)) == 2])
+        record = newest(tmp_path)
+        for run in client.read_flow_runs(flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[record.name]))):
+            client.delete_flow_run(run.id)
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1, errors
+    assert "its flow run was deleted" in " ".join(errors.split())
+    ledger = Ledger()
+    assert {child.status for child in ledger.children(record.id)} == {"failed"}
+    ledger.close()
+    assert begun(host) == []
+
+
 def test_a_cancel_reaches_workers_while_the_server_is_away(pool: None, host: SSHD, tmp_path: Path) -> None:
     worker.start()
     (host.home / "held").touch()
